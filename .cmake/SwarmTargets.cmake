@@ -1,0 +1,42 @@
+# swarm_library(name USES lib...)  every *.c beside the caller's CMakeLists.txt, as one static library
+# swarm_program(name SOURCES ... USES ...)
+# swarm_test(name SOURCES ... USES ...)   a cmocka program, run by ctest
+#
+# Includes are written from the top of the source tree: #include "common/base/err.h".
+function(swarm_library name)
+    cmake_parse_arguments(A "" "" "USES;EXCLUDE" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+    foreach(x ${A_EXCLUDE})
+        list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${x})
+    endforeach()
+    if(NOT sources)
+        return()
+    endif()
+    add_library(${name} STATIC ${sources})
+    target_compile_options(${name} PRIVATE -Wconversion)
+    target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC ${A_USES})
+endfunction()
+
+function(swarm_program name)
+    cmake_parse_arguments(A "" "" "SOURCES;USES" ${ARGN})
+    add_executable(${name} ${A_SOURCES})
+    target_compile_options(${name} PRIVATE -Wconversion)
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_definitions(${name} PRIVATE SWARM_VERSION="${PROJECT_VERSION}")
+    target_link_libraries(${name} PRIVATE ${A_USES})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()
+
+function(swarm_test name)
+    cmake_parse_arguments(A "" "" "SOURCES;USES" ${ARGN})
+    add_executable(${name} ${A_SOURCES})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_definitions(${name} PRIVATE SWARM_VERSION="${PROJECT_VERSION}"
+                               SWARM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_link_libraries(${name} PRIVATE ${A_USES} PkgConfig::CMOCKA)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()
