@@ -111,14 +111,10 @@ int pb_add(size_t *n, void *array, void *item)
     void **grown;
 
     memcpy(&old, array, sizeof(old));
-    /* Grows by doubling: capacity is the next power of two, so no field is needed for it. */
-    if ((*n & (*n - 1)) == 0) {
-        grown = sw_realloc(old, (*n == 0 ? 1 : *n * 2) * sizeof(*grown));
-        if (grown == NULL)
-            return -ENOMEM;
-        memcpy(array, &grown, sizeof(grown));
-        old = grown;
-    }
-    old[(*n)++] = item;
+    grown = sw_realloc(old, (*n + 1) * sizeof(*grown)); /* unpacked arrays have no spare room */
+    if (grown == NULL)
+        return -ENOMEM;
+    memcpy(array, &grown, sizeof(grown));
+    grown[(*n)++] = item;
     return 0;
 }
