@@ -39,9 +39,9 @@ struct view_object {
     struct sw_list link; /* view.objects[kind], in order of keys */
     enum view_kind kind;
     uint64_t key;
-    void *msg;                 /* Swarm__V1__Node *, ...: owned by the view */
+    void *msg; /* Swarm__V1__Node *, ...: owned by the view */
     char id[SW_ID_CHARS + 1];
-    char name[];               /* lower case, "" for tasks */
+    char name[]; /* lower case, "" for tasks */
 };
 
 struct view_service {
@@ -109,8 +109,8 @@ struct view_object *view_by_name(const struct view *v, enum view_kind kind, cons
  *
  * Return: 0; SW_E_NOT_FOUND "<kind> <what> not found"; SW_E_INVALID when a prefix fits several.
  */
-int view_find(const struct view *v, enum view_kind kind, const char *what,
-              struct view_object **out, struct sw_err *err);
+int view_find(const struct view *v, enum view_kind kind, const char *what, struct view_object **out,
+              struct sw_err *err);
 /** view_node_by_id() - by the 16 bytes of a certificate. */
 struct view_node *view_node_by_id(const struct view *v, const uint8_t id[SW_ID_BYTES]);
 
@@ -126,7 +126,7 @@ const Swarm__V1__TaskSpec *view_task_spec(const struct view_task *t,
 
 const char *view_kind_name(enum view_kind kind); /* "node", "service", ... */
 const ProtobufCMessageDescriptor *view_descriptor(enum view_kind kind);
-Swarm__V1__Meta *view_meta(const void *msg);                 /* never NULL in a stored object */
+Swarm__V1__Meta *view_meta(const void *msg); /* never NULL in a stored object */
 const Swarm__V1__Annotations *view_annotations(enum view_kind kind, const void *msg); /* or NULL */
 /** view_change_object() - what a change carries. Return: false for TASK_STATUS and DELETE. */
 bool view_change_object(const Swarm__V1__Change *c, enum view_kind *kind, void **msg);
