@@ -196,6 +196,13 @@ static void *edit(struct txn *x, enum view_kind kind, uint64_t key, const void *
     return x->failed ? NULL : copy;
 }
 
+const void *txn_peek(const struct txn *x, uint64_t key)
+{
+    const Swarm__V1__Change *c = pending_edit(x, key);
+
+    return c != NULL ? c->node : NULL;
+}
+
 void *txn_edit(struct txn *x, const struct view_object *o)
 {
     return edit(x, o->kind, o->key, o->msg);
