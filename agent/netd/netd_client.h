@@ -22,7 +22,7 @@
 #include "swarm/v1/netd.pb-c.h"
 
 #define NETD_SOCKET_PATH    "/run/swarm/netd.sock"
-#define NETD_FDS_MAX        64u
+#define NETD_FDS_MAX        16u
 #define NETD_DEADLINE_MS    10000u
 #define NETD_RETRY_MIN_MS   50u
 #define NETD_RETRY_MAX_MS   2000u
