@@ -103,14 +103,14 @@ int sw_cert_decode(struct sw_cert *out, const void *bytes, size_t len, struct sw
 
 /**
  * sw_cert_verify() - is @cert good now, for this cluster, under one of these roots?
- * @roots: all that are trusted, @n of them, all of one cluster
+ * @roots: all that are trusted, @n of them, at least one, all of one cluster
  *
- * Return: 0, or SW_E_PERMISSION / SW_E_CRYPTO with one of these texts, checked in this order:
- *   "issued by an unknown root ..."          no root of @roots has the issuer's digest
- *   "bad signature ..."                       SW_E_CRYPTO
+ * Return: 0, -ENOMEM, or SW_E_PERMISSION / SW_E_CRYPTO with one of these texts, in this order:
  *   "is of cluster A, this is cluster B"
- *   "is not yet valid: ... is the clock of this machine right? ..."
- *   "has expired: ..."                        likewise with both times and now
+ *   "was issued by an unknown root ..."
+ *   "bad signature"                           SW_E_CRYPTO
+ *   "is not yet valid: is the clock of this machine right? certificate valid from A to B, now C"
+ *   "has expired: ..."                        likewise
  * each preceded by "certificate of node <id>".
  */
 int sw_cert_verify(const struct sw_cert *cert, const struct sw_root *roots, size_t n,

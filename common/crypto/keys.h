@@ -32,9 +32,10 @@ void sw_sign_key_seed(const struct sw_sign_key *k, uint8_t seed[SW_KEY_BYTES]);
  * Return: 0, -ENOMEM. */
 int sw_sign(const struct sw_sign_key *k, const char *domain, const void *msg, size_t n,
             uint8_t out[SW_SIGNATURE_BYTES]);
-/** sw_sign_verify() - Return: true when @sig is @public_key's over the same @domain and bytes. */
-bool sw_sign_verify(const uint8_t public_key[SW_KEY_BYTES], const char *domain, const void *msg,
-                    size_t n, const uint8_t sig[SW_SIGNATURE_BYTES]);
+/** sw_sign_verify() - is @sig that of @public_key over the same @domain and bytes?
+ * Return: 0; SW_E_CRYPTO when it is not; -ENOMEM. */
+int sw_sign_verify(const uint8_t public_key[SW_KEY_BYTES], const char *domain, const void *msg,
+                   size_t n, const uint8_t sig[SW_SIGNATURE_BYTES]);
 
 void sw_dh_key_make(struct sw_dh_key *out);
 void sw_dh_key_from_secret(struct sw_dh_key *out, const uint8_t secret[SW_KEY_BYTES]);
@@ -42,9 +43,15 @@ void sw_dh_key_from_secret(struct sw_dh_key *out, const uint8_t secret[SW_KEY_BY
 int sw_dh(const struct sw_dh_key *k, const uint8_t public_key[SW_KEY_BYTES],
           uint8_t out[SW_KEY_BYTES]);
 
-/** sw_hkdf() - HKDF-SHA256 (RFC 5869), @out_len <= 255 * 32.
- * @info: a domain string; @salt may be NULL when @salt_len is 0 */
-void sw_hkdf(const void *salt, size_t salt_len, const void *ikm, size_t ikm_len, const char *info,
-             uint8_t *out, size_t out_len);
+struct sw_hkdf_input {
+    const void *salt; /* may be NULL when salt_len is 0 */
+    size_t salt_len;
+    const void *ikm; /* the secret */
+    size_t ikm_len;
+    const void *info; /* domain string and whatever the key is bound to */
+    size_t info_len;
+};
+/** sw_hkdf() - HKDF-SHA256 (RFC 5869), @out_len <= 255 * 32. */
+void sw_hkdf(const struct sw_hkdf_input *in, uint8_t *out, size_t out_len);
 
 #endif

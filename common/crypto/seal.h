@@ -2,7 +2,7 @@
  * seal.h - encryption at rest: log entries, snapshots, wrapped keys.
  *
  * Entry:    "S" version pad 0 | key id u32 | nonce 24 | XChaCha20-Poly1305(plain + pad) | tag 16
- *           Always a multiple of 8 bytes long. Associated data: cluster id, the 8-byte header.
+ *           Always a multiple of 8 bytes long. Associated data: cluster id, header.
  * Snapshot: "Z" version 0 0 | key id u32 | secretstream header 24 | { u32 length | chunk }...
  *           Chunks of at most 64 KB; the last carries the final tag, so truncation is noticed.
  * Numbers are big-endian. Nonces are random, 24 bytes: no counter has to survive a crash. */

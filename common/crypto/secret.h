@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/base/alloc.h"
+#include "common/base/buf.h"
 #include "common/base/err.h"
 
 /**
@@ -18,12 +19,15 @@
  */
 int sw_crypto_init(struct sw_err *err);
 
-/** sw_secret_alloc() - @n zeroed bytes, left out of core dumps where the kernel allows.
- * Return: memory for sw_secret_free(), or NULL. */
+/** sw_secret_alloc() - @n zeroed bytes. Return: memory for sw_secret_free(), or NULL. */
 void *sw_secret_alloc(size_t n);
 /** sw_secret_free() - wipe and release; NULL is legal. */
 void sw_secret_free(void *p);
 void sw_secret_free_ptr(void *pp); /* SW_CLEANUP(sw_secret_free_ptr) uint8_t *key = NULL; */
+
+/** sw_secret_buf_fini() - like sw_buf_fini(), wiping first. Growth copies: reserve before filling.
+ */
+void sw_secret_buf_fini(struct sw_buf *b);
 
 /** sw_wipe() - zero @n bytes in a way the compiler keeps. */
 void sw_wipe(void *p, size_t n);

@@ -163,10 +163,9 @@ ssize_t sw_unix_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds)
 {
     union control control;
     struct iovec iov = { buf, size };
-    struct msghdr m = { .msg_iov = &iov,
-                        .msg_iovlen = 1,
-                        .msg_control = &control,
-                        .msg_controllen = sizeof(control) };
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+    };
     ssize_t r;
 
     *n_fds = 0;
