@@ -38,7 +38,8 @@ struct http_exchange_ops {
     void (*start)(void *transport, const struct http_answer_head *head);
     /** write() - copy @data. Return: bytes waiting to be sent (0 when unknown). */
     size_t (*write)(void *transport, const void *data, size_t len);
-    /** read() - @on: the request takes body bytes now; false: hold them back. */
+    /** read() - @on: feed body bytes from now on, but not inside this call; false: hold them (and
+     * the body's end) back. */
     void (*read)(void *transport, bool on);
     /** end() - the last call. */
     void (*end)(void *transport, enum http_end how);
