@@ -23,10 +23,10 @@
 
 struct scheduler; /* opaque */
 
-#define SCHED_MAX_FAILURES       5 /* more in the window below put a node last */
-#define SCHED_FAILURE_WINDOW_NS  (300 * 1000000000ll)
-#define SCHED_TASKS_PER_STEP     4000 /* keeps a step below some ten milliseconds */
-#define SCHED_RETRY_NS           (1 * 1000000000ll) /* least time between two tries of a group */
+#define SCHED_MAX_FAILURES      5 /* as many in the window below put a node last */
+#define SCHED_FAILURE_WINDOW_NS (300 * 1000000000ll)
+#define SCHED_TASKS_PER_STEP    4000 /* keeps a step below some ten milliseconds */
+#define SCHED_RETRY_NS          (100 * 1000000ll) /* between two tries of what fitted nowhere */
 
 struct scheduler *scheduler_new(void); /* NULL: memory is gone */
 void scheduler_free(struct scheduler *s);
