@@ -186,7 +186,7 @@ static void on_done(void *arg, int status, uint64_t index, int result)
     batch_finish(b);
 }
 
-static int submit(struct batch *b, Swarm__V1__Transaction *txn, struct sw_err *err)
+static int submit(struct batch *b, const Swarm__V1__Transaction *txn, struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf bytes = SW_BUF_INIT;
     struct proposer *p = b->p;
@@ -198,7 +198,6 @@ static int submit(struct batch *b, Swarm__V1__Transaction *txn, struct sw_err *e
         r = sw_err_set(err, -ENOMEM, "encode a transaction");
     else
         r = consensus_propose(p->consensus, bytes.data, bytes.len, on_done, b, err);
-    pb_free(txn);
     if (r == 0)
         b->pending++;
     return r;
@@ -216,16 +215,14 @@ static struct batch *batch_new(struct proposer *p, proposer_done *done, void *ar
     return b;
 }
 
-int proposer_propose(struct proposer *p, Swarm__V1__Transaction *txn, proposer_done *done,
+int proposer_propose(struct proposer *p, const Swarm__V1__Transaction *txn, proposer_done *done,
                      void *arg, struct sw_err *err)
 {
     struct batch *b = batch_new(p, done, arg);
     int r;
 
-    if (b == NULL) {
-        pb_free(txn);
+    if (b == NULL)
         return sw_err_set(err, -ENOMEM, "propose");
-    }
     b->sealed = true;
     r = submit(b, txn, err);
     if (r < 0)
@@ -248,8 +245,10 @@ int proposer_propose_all(struct proposer *p, struct txn *x, proposer_done *done,
         r = txn_take(x, &t);
         if (r < 0)
             (void)sw_err_set(err, r, "propose");
-        if (r == 0)
+        if (r == 0) {
             r = submit(b, t, err);
+            pb_free(t);
+        }
     }
     txn_free(x);
     if (b == NULL)

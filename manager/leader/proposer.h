@@ -50,12 +50,12 @@ typedef void proposer_done(void *arg, uint64_t index, const struct sw_err *err);
 
 /**
  * proposer_propose() - one transaction
- * @txn:  owned, also on failure
+ * @txn:  borrowed for the call; keys of new objects in it must have been claimed
  * @done: exactly once when 0 was returned, never inside this call
  *
  * Return: 0; < 0 with @err when it certainly was not and will not be applied.
  */
-int proposer_propose(struct proposer *p, Swarm__V1__Transaction *txn, proposer_done *done,
+int proposer_propose(struct proposer *p, const Swarm__V1__Transaction *txn, proposer_done *done,
                      void *arg, struct sw_err *err);
 /**
  * proposer_propose_all() - everything in @x, pipelined; @done once, with the first failure
