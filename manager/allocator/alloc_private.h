@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * alloc_private.h - what the parts of the allocator share. */
+#ifndef SWARM_MANAGER_ALLOCATOR_ALLOC_PRIVATE_H
+#define SWARM_MANAGER_ALLOCATOR_ALLOC_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/map.h"
+#include "manager/allocator/allocator.h"
+#include "manager/allocator/pool.h"
+
+#define ALLOC_TASKS_PER_STEP 4000
+
+struct keys { /* growing array of object keys, first in first out */
+    uint64_t *v;
+    size_t head, n, cap;
+};
+
+struct net { /* one network object */
+    uint64_t key;
+    struct pool pool; /* bits NULL while no subnet is allocated */
+    uint32_t next_addr; /* where the search goes on, ahead of the object while a change is under way */
+    uint32_t users;   /* task attachments and VIPs */
+    bool pending_delete;
+    struct keys waiting; /* objects that found no address here */
+    bool freed;          /* listed in allocator.freed_nets */
+    char why[128];       /* what kept it from getting a subnet */
+};
+
+struct node_net {
+    uint64_t network;
+    uint32_t tasks;
+};
+
+struct alloc_node {
+    uint64_t key;
+    struct node_net *nets;
+    size_t n_nets;
+    bool dirty;
+};
+
+struct allocator {
+    bool stale;
+    struct sw_map nets;  /* key -> struct net */
+    struct sw_map nodes; /* key -> struct alloc_node */
+    struct sw_map vnis;  /* vni -> anything */
+    uint64_t ports[3][65536 / 64];
+    uint64_t ingress; /* key of the ingress network, 0: none */
+    struct keys dirty_nets, dirty_services, dirty_tasks, dirty_nodes;
+    struct keys freed_nets;
+    struct keys waiting;       /* for a network object to appear or get its subnet */
+    struct keys waiting_ports;
+    bool networks_changed, ports_freed;
+};
+
+struct alloc_step {
+    struct allocator *a;
+    const struct view *view;
+    int64_t now_ns;
+    struct txn *txn;
+    uint64_t service; /* the last one that a task asked for: most tasks in a row are of one */
+    bool service_ok;
+    struct sw_buf service_why;
+};
+
+int keys_push(struct keys *k, uint64_t key); /* 0 or -ENOMEM */
+bool keys_pop(struct keys *k, uint64_t *key);
+void keys_fini(struct keys *k);
+
+/** alloc_current() - the message of an object with what this round decided. */
+const void *alloc_current(const struct alloc_step *s, const struct view_object *o);
+struct net *alloc_net(const struct allocator *a, uint64_t key);
+/** alloc_addr() - a new address on a network, taken at once. @owner: waits there if none is free.
+ * @why: gets the reason. Return: 0: none. */
+uint32_t alloc_addr(struct alloc_step *s, uint64_t network, uint64_t owner, struct sw_buf *why);
+/** alloc_is_addressed() - overlay networks have addresses, the predefined shadows have none. */
+bool alloc_is_addressed(const Swarm__V1__Network *n);
+bool alloc_publishes(const Swarm__V1__EndpointSpec *e); /* any ingress port */
+
+/* One object each; they leave it alone when nothing is missing. */
+void alloc_network(struct alloc_step *s, const struct view_object *o);
+/** alloc_service() - Return: false with the reason in @why when something cannot be had. */
+bool alloc_service(struct alloc_step *s, const struct view_service *vs, struct sw_buf *why);
+void alloc_task(struct alloc_step *s, const struct view_task *vt);
+void alloc_node(struct alloc_step *s, const struct view_node *vn);
+
+bool alloc_port_used(const struct allocator *a, unsigned protocol, unsigned port);
+void alloc_port_set(struct allocator *a, unsigned protocol, unsigned port, bool used);
+
+/* cache.c: what the view says is taken */
+void alloc_cache_note(struct allocator *a, const struct view_change *c);
+void alloc_cache_clear(struct allocator *a);
+/** alloc_cache_undo() - @msg was proposed and refused, @stored is what there is. */
+void alloc_cache_undo(struct allocator *a, enum view_kind kind, const void *msg,
+                      const void *stored);
+void alloc_dirty_node(struct allocator *a, uint64_t key);
+
+#endif

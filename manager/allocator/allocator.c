@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/allocator/allocator.h"
+
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/macro.h"
+#include "manager/allocator/alloc_private.h"
+
+struct allocator *allocator_new(void)
+{
+    struct allocator *a = sw_calloc(1, sizeof(*a));
+
+    if (a != NULL)
+        a->stale = true;
+    return a;
+}
+
+void allocator_free(struct allocator *a)
+{
+    if (a == NULL)
+        return;
+    alloc_cache_clear(a);
+    sw_free(a);
+}
+
+void allocator_note(struct allocator *a, const struct view_change *c)
+{
+    if (!a->stale)
+        alloc_cache_note(a, c);
+}
+
+void allocator_reset(struct allocator *a, const struct view *v)
+{
+    (void)v;
+    a->stale = true;
+}
+
+/* Networks first: what lies on them is counted only when they are known. */
+static void rebuild(struct allocator *a, const struct view *v)
+{
+    static const enum view_kind order[] = { VIEW_NETWORK, VIEW_NODE, VIEW_SERVICE, VIEW_TASK };
+
+    alloc_cache_clear(a);
+    for (size_t i = 0; i < SW_ARRAY_LEN(order); i++) {
+        sw_list_each(l, view_list(v, order[i]))
+        {
+            const struct view_object *o = sw_list_entry(l, struct view_object, link);
+            struct view_change c = { order[i], o->key, NULL, o->msg };
+
+            alloc_cache_note(a, &c);
+        }
+    }
+}
+
+void allocator_retry(struct allocator *a, const struct view *v,
+                     const Swarm__V1__Transaction *failed)
+{
+    if (a->stale)
+        return;
+    for (size_t i = 0; i < failed->n_changes; i++) {
+        const struct view_object *o;
+        enum view_kind kind;
+        void *msg;
+
+        if (!view_change_object(failed->changes[i], &kind, &msg) ||
+            failed->changes[i]->action != SWARM__V1__CHANGE__ACTION__UPDATE)
+            continue;
+        o = view_object(v, view_meta(msg)->key);
+        alloc_cache_undo(a, kind, msg, o != NULL ? o->msg : NULL);
+    }
+}
+
+const void *alloc_current(const struct alloc_step *s, const struct view_object *o)
+{
+    const void *edited = txn_peek(s->txn, o->key);
+
+    return edited != NULL ? edited : o->msg;
+}
+
+static void wait_in(struct alloc_step *s, struct keys *k, uint64_t owner)
+{
+    if (keys_push(k, owner) < 0)
+        s->a->stale = true;
+}
+
+uint32_t alloc_addr(struct alloc_step *s, uint64_t network, uint64_t owner, struct sw_buf *why)
+{
+    struct view_object *o = view_object(s->view, network);
+    struct net *n = alloc_net(s->a, network);
+    char text[SUBNET_TEXT_MAX];
+    Swarm__V1__Network *edit;
+    uint32_t addr;
+
+    if (n == NULL || o == NULL || o->kind != VIEW_NETWORK) {
+        sw_buf_puts(why, network == 0 ? "there is no ingress network" : "network not found");
+        wait_in(s, &s->a->waiting, owner);
+        return 0;
+    }
+    if (n->pool.bits == NULL) {
+        sw_buf_printf(why, "network %s: %s", o->name,
+                      n->why[0] != '\0' ? n->why : "has no subnet yet");
+        wait_in(s, &s->a->waiting, owner);
+        return 0;
+    }
+    addr = pool_next(&n->pool, n->next_addr);
+    if (addr == 0) {
+        subnet_format(n->pool.net, text);
+        sw_buf_printf(why, "network %s: no free address in %s", o->name, text);
+        wait_in(s, &n->waiting, owner);
+        return 0;
+    }
+    edit = txn_edit(s->txn, o);
+    if (edit == NULL)
+        return 0;
+    pool_take(&n->pool, addr);
+    n->next_addr = addr + 1;
+    edit->next_addr = addr + 1;
+    return addr;
+}
+
+static void wake(struct alloc_step *s, uint64_t key)
+{
+    const struct view_object *o = view_object(s->view, key);
+
+    if (o == NULL)
+        return;
+    if (o->kind == VIEW_TASK)
+        wait_in(s, &s->a->dirty_tasks, key);
+    else if (o->kind == VIEW_SERVICE)
+        wait_in(s, &s->a->dirty_services, key);
+    else if (o->kind == VIEW_NODE)
+        alloc_dirty_node(s->a, key);
+}
+
+/* Those waiting for something that is there now become dirty, never more of them than there is
+ * room for. */
+static void wake_waiting(struct alloc_step *s)
+{
+    struct allocator *a = s->a;
+    struct net *n;
+    size_t it = 0;
+    uint64_t key;
+
+    if (a->networks_changed) {
+        a->networks_changed = false;
+        while ((n = sw_map_next(&a->nets, &it)) != NULL) {
+            if (n->pool.bits == NULL)
+                wait_in(s, &a->dirty_nets, n->key);
+        }
+        while (keys_pop(&a->waiting, &key))
+            wake(s, key);
+    }
+    while (keys_pop(&a->freed_nets, &key)) {
+        n = alloc_net(a, key);
+        if (n == NULL)
+            continue;
+        n->freed = false;
+        for (uint32_t i = 0; i < n->pool.room && keys_pop(&n->waiting, &key); i++)
+            wake(s, key);
+    }
+    if (a->ports_freed) {
+        a->ports_freed = false;
+        while (keys_pop(&a->waiting_ports, &key))
+            wake(s, key);
+    }
+}
+
+static void do_services(struct alloc_step *s)
+{
+    uint64_t key;
+
+    for (size_t n = s->a->dirty_services.n; n > 0 && keys_pop(&s->a->dirty_services, &key); n--) {
+        SW_CLEANUP(sw_buf_fini) struct sw_buf why = SW_BUF_INIT;
+        const struct view_service *vs = view_service(s->view, key);
+
+        if (vs != NULL)
+            (void)alloc_service(s, vs, &why); /* its tasks tell the reason */
+    }
+}
+
+int64_t allocator_step(struct allocator *a, const struct view *v, int64_t now_ns, struct txn *txn)
+{
+    struct alloc_step s = { .a = a, .view = v, .now_ns = now_ns, .txn = txn };
+    size_t budget = ALLOC_TASKS_PER_STEP;
+    uint64_t key;
+
+    if (a->stale)
+        rebuild(a, v);
+    wake_waiting(&s);
+    while (keys_pop(&a->dirty_nets, &key)) {
+        const struct view_object *o = view_object(v, key);
+
+        if (o != NULL && o->kind == VIEW_NETWORK)
+            alloc_network(&s, o);
+    }
+    do_services(&s);
+    while (budget > 0 && keys_pop(&a->dirty_nodes, &key)) {
+        const struct view_node *vn = view_node(v, key);
+        struct alloc_node *an = sw_map_get(&a->nodes, key);
+
+        if (an != NULL)
+            an->dirty = false;
+        if (vn != NULL)
+            alloc_node(&s, vn);
+        budget--;
+    }
+    budget = ALLOC_TASKS_PER_STEP;
+    while (budget > 0 && keys_pop(&a->dirty_tasks, &key)) {
+        const struct view_task *vt = view_task(v, key);
+
+        if (vt != NULL)
+            alloc_task(&s, vt);
+        budget--;
+    }
+    sw_buf_fini(&s.service_why);
+    return a->stale || a->dirty_tasks.n > 0 || a->dirty_nodes.n > 0 ? now_ns : 0;
+}
