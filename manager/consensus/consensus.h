@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * consensus.h - one replicated log among the managers.
  *
- * What a user gets: bytes proposed on the leader are, once `done` says 0, on the disks of a majority
- * and have been applied by this member's state machine; every member applies the same bytes in the
- * same order. The state machine (manager/store) is given as callbacks; the network as a transport;
- * encryption at rest as a pair of seal hooks.
+ * What a user gets: bytes proposed on the leader are, once `done` says 0, on the disks of a
+ * majority and have been applied by this member's state machine; every member applies the same
+ * bytes in the same order. The state machine (manager/store) is given as callbacks; the network as
+ * a transport; encryption at rest as a pair of seal hooks.
  *
  * Rules:
  *  - One loop thread. Every function is called on it and every callback runs on it, except
@@ -149,7 +149,8 @@ struct consensus_events {
      * then holds every acknowledged write. Proposals are accepted from then on.
      */
     void (*on_leader)(void *arg, bool is_leader, uint64_t term);
-    /** on_leader_changed() - who leads, as known here; member 0 and "" when unknown. May be NULL. */
+    /** on_leader_changed() - who leads, as known here; member 0 and "" when unknown. May be NULL.
+     */
     void (*on_leader_changed)(void *arg, uint64_t member, const char *address);
     /** on_members() - the committed configuration changed: see consensus_members(). May be NULL. */
     void (*on_members)(void *arg);
@@ -170,16 +171,16 @@ struct consensus_options {
     uint64_t member;        /* own member id */
     const char *address;    /* own address as other members dial it, host:port; copied */
 
-    unsigned election_ms;      /* without word from a leader; randomised 1x..2x; >= 10 x loop stall */
-    unsigned heartbeat_ms;     /* also the tick */
+    unsigned election_ms;  /* without word from a leader; randomised 1x..2x; >= 10 x loop stall */
+    unsigned heartbeat_ms; /* also the tick */
     unsigned snapshot_entries; /* entries behind the last snapshot that trigger one */
     size_t snapshot_bytes;     /* bytes behind the last snapshot that trigger one, too */
     unsigned trailing_entries; /* kept behind a snapshot for slow followers */
     unsigned inflight_entries; /* proposals in the log and not yet committed */
     size_t inflight_bytes;
-    size_t queue_bytes;        /* proposals waiting for a place; beyond: SW_E_UNAVAILABLE */
-    size_t reserve_bytes;      /* disk space held back so that a full disk can still be repaired */
-    bool no_auto_promote;      /* leader leaves caught-up non-voters as they are */
+    size_t queue_bytes;   /* proposals waiting for a place; beyond: SW_E_UNAVAILABLE */
+    size_t reserve_bytes; /* disk space held back so that a full disk can still be repaired */
+    bool no_auto_promote; /* leader leaves caught-up non-voters as they are */
 
     struct consensus_fsm fsm;
     struct consensus_seal seal;

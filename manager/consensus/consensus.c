@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * consensus.c - life of a member: open, the kick, reacting to libraft, close.
+ *
+ * Close:  kick: complete the user's requests, stop the transport
+ *         -> last outstanding send back -> raft_close() -> disk half closed -> kick handle closed
+ *         -> free, closed() */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/log/log.h"
+#include "manager/consensus/core.h"
+
+#define DISK_CHECK_TICKS 10
+
+int cons_error(int raft_code)
+{
+    switch (raft_code) {
+    case 0:
+        return 0;
+    case RAFT_NOMEM:
+        return -ENOMEM;
+    case RAFT_NOTLEADER:
+        return SW_E_NO_LEADER;
+    case RAFT_LEADERSHIPLOST:
+        return SW_E_UNAVAILABLE;
+    case RAFT_CANTCHANGE:
+    case RAFT_DUPLICATEID:
+    case RAFT_DUPLICATEADDRESS:
+    case RAFT_BUSY:
+        return SW_E_CONFLICT;
+    case RAFT_BADID:
+    case RAFT_NOTFOUND:
+        return SW_E_NOT_FOUND;
+    case RAFT_NOSPACE:
+        return SW_E_EXHAUSTED;
+    case RAFT_SHUTDOWN:
+    case RAFT_CANCELED:
+        return SW_E_CANCELED;
+    default:
+        return SW_E_INTERNAL;
+    }
+}
+
+void cons_fatal(struct consensus *c, int code, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (c->failed)
+        return;
+    c->failed = true;
+    c->fatal.code = code;
+    va_start(ap, fmt);
+    (void)vsnprintf(c->fatal.msg, sizeof(c->fatal.msg), fmt, ap);
+    va_end(ap);
+    cons_kick(c);
+}
+
+/* ---- reacting ------------------------------------------------------------------------------ */
+
+static void lead_barrier_done(struct raft_barrier *req, int status)
+{
+    struct consensus *c = req->data;
+
+    c->lead_barrier_ok = status == 0;
+    cons_kick(c); /* inside apply: cons_react() goes on from the kick */
+}
+
+/* G1: an entry of the new term, before anything else. */
+static void became_leader(struct consensus *c)
+{
+    const struct cons_conf *last = cons_history_last(&c->history);
+
+    c->leading = true;
+    c->lead_term = c->raft.current_term;
+    c->lead_barrier_ok = false;
+    if (last != NULL && last->index > c->raft.commit_index)
+        c->raft.configuration_uncommitted_index = last->index;
+    if (!cons_guard_on(c, 1)) {
+        c->lead_barrier_ok = true;
+        return;
+    }
+    c->lead_barrier.data = c;
+    if (raft_barrier(&c->raft, &c->lead_barrier, lead_barrier_done) != 0) {
+        cons_fatal(c, -ENOMEM, "raft barrier of term %" PRIu64, c->lead_term);
+        return;
+    }
+    c->guard.barrier_index = raft_last_index(&c->raft);
+    log_info("raft leader elected member=%" PRIu64 " term=%" PRIu64, c->o.member, c->lead_term);
+}
+
+static void lost_leader(struct consensus *c)
+{
+    bool told = c->ready;
+
+    c->leading = false;
+    c->ready = false;
+    c->lead_barrier_ok = false;
+    c->guard.barrier_index = 0;
+    cons_prop_fail(c, SW_E_UNAVAILABLE, SW_E_NO_LEADER);
+    cons_member_fail(c, SW_E_UNAVAILABLE);
+    log_info("raft leadership lost member=%" PRIu64 " term=%" PRIu64, c->o.member, c->lead_term);
+    if (told && c->o.events.on_leader != NULL)
+        c->o.events.on_leader(c->o.events.arg, false, c->lead_term);
+}
+
+static void react_leadership(struct consensus *c)
+{
+    bool leads = raft_state(&c->raft) == RAFT_LEADER;
+
+    if (c->leading && (!leads || c->raft.current_term != c->lead_term))
+        lost_leader(c);
+    if (leads && !c->leading)
+        became_leader(c);
+    if (c->leading && c->lead_barrier_ok && !c->ready) {
+        c->ready = true;
+        if (c->o.events.on_leader != NULL)
+            c->o.events.on_leader(c->o.events.arg, true, c->lead_term);
+    }
+}
+
+static void react_members(struct consensus *c)
+{
+    const struct cons_conf *last;
+    bool was_voter = c->was_member;
+
+    if (cons_guard_on(c, 6) && raft_state(&c->raft) != RAFT_LEADER)
+        c->raft.configuration_uncommitted_index = 0; /* conf.c rolls back, libraft must not */
+    if (!cons_history_commit(&c->history, c->raft.commit_index) && !c->members_changed) {
+        cons_member_committed(c);
+        return;
+    }
+    c->members_changed = false;
+    last = cons_history_last(&c->history);
+    c->was_member = last != NULL && cons_conf_find(&last->c, c->o.member) < last->c.n;
+    if (was_voter && !c->was_member && cons_history_is_removed(&c->history, c->o.member))
+        c->removed = true;
+    cons_member_committed(c);
+    if (c->o.events.on_members != NULL)
+        c->o.events.on_members(c->o.events.arg);
+}
+
+static void react_leader(struct consensus *c)
+{
+    const char *address = NULL;
+    raft_id id = 0;
+
+    raft_leader(&c->raft, &id, &address);
+    if (id == c->known_leader)
+        return;
+    c->known_leader = id;
+    if (c->transfer.active)
+        cons_kick(c);
+    if (c->o.events.on_leader_changed != NULL)
+        c->o.events.on_leader_changed(c->o.events.arg, id, address == NULL ? "" : address);
+}
+
+void cons_react(struct consensus *c)
+{
+    if (!cons_is_usable(c))
+        return;
+    if (c->reacting) {
+        cons_kick(c);
+        return;
+    }
+    c->reacting = true;
+    if (raft_state(&c->raft) == RAFT_UNAVAILABLE)
+        cons_fatal(c, SW_E_INTERNAL, "raft core stopped: %s", raft_errmsg(&c->raft));
+    if (!c->failed)
+        react_members(c);
+    if (cons_is_usable(c))
+        react_leadership(c);
+    if (cons_is_usable(c))
+        react_leader(c);
+    if (cons_is_usable(c) && c->removed && !c->removed_told) {
+        c->removed_told = true;
+        if (c->o.events.on_removed != NULL)
+            c->o.events.on_removed(c->o.events.arg);
+    }
+    c->reacting = false;
+    if (cons_guard_has_held(c))
+        cons_kick(c);
+}
+
+static void prepare_connections(struct consensus *c)
+{
+    const struct raft_configuration *conf = &c->raft.configuration;
+
+    if (c->o.transport.prepare == NULL || c->removed)
+        return;
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (conf->servers[i].id != c->o.member)
+            c->o.transport.prepare(c->o.transport.arg, conf->servers[i].id,
+                                   conf->servers[i].address);
+    }
+}
+
+void cons_tick(struct consensus *c)
+{
+    if (!cons_is_usable(c))
+        return;
+    cons_compat_mirror(&c->io, c->disk);
+    if (c->has_dir && c->ticks++ % DISK_CHECK_TICKS == 0)
+        c->disk_low = cons_dir_is_low(&c->dir);
+    prepare_connections(c);
+    if (cons_guard_may_tick(c))
+        c->tick(&c->io);
+    cons_react(c);
+    if (!cons_is_usable(c))
+        return;
+    cons_member_tick(c);
+    cons_out_tick(c);
+}
+
+/* ---- close --------------------------------------------------------------------------------- */
+
+static void free_all(struct consensus *c)
+{
+    cons_out_fini(c);
+    cons_guard_fini(c);
+    cons_in_fini(c);
+    cons_history_fini(&c->history);
+    cons_log_fini(&c->log);
+    cons_dir_close(&c->dir);
+    sw_buf_fini(&c->plain);
+    sw_free((void *)(uintptr_t)c->o.dir);
+    sw_free((void *)(uintptr_t)c->o.address);
+    sw_free(c);
+}
+
+static void on_kick_closed(uv_handle_t *handle)
+{
+    struct consensus *c = handle->data;
+    void (*closed)(void *arg) = c->closed;
+    void *arg = c->closed_arg;
+
+    free_all(c);
+    if (closed != NULL)
+        closed(arg);
+}
+
+static void on_raft_closed(struct raft *r)
+{
+    struct consensus *c = r->data;
+
+    if (c->disk == &c->own_disk)
+        raft_uv_close(&c->own_disk);
+    cons_out_flush(c);
+    uv_close((uv_handle_t *)&c->kick, on_kick_closed);
+}
+
+static void close_step(struct consensus *c)
+{
+    if (!c->out.stopped) {
+        c->out.stopped = true;
+        cons_prop_fail(c, SW_E_CANCELED, SW_E_CANCELED);
+        cons_member_fail(c, SW_E_CANCELED);
+        cons_fsm_cancel(c);
+        if (c->o.transport.stop != NULL)
+            c->o.transport.stop(c->o.transport.arg);
+    }
+    if (c->out.outstanding > 0 || c->raft_closing)
+        return;
+    c->raft_closing = true;
+    if (c->raft_ready)
+        raft_close(&c->raft, on_raft_closed);
+    else
+        on_raft_closed(&c->raft);
+}
+
+void consensus_close(struct consensus *c, void (*closed)(void *arg), void *arg)
+{
+    c->closing = true;
+    c->closed = closed;
+    c->closed_arg = arg;
+    cons_kick(c);
+}
+
+/* ---- the kick ------------------------------------------------------------------------------ */
+
+static void tell_fatal(struct consensus *c)
+{
+    if (c->fatal_told)
+        return;
+    c->fatal_told = true;
+    c->ready = c->leading = false;
+    log_error("raft stopped member=%" PRIu64 " reason=%s", c->o.member, c->fatal.msg);
+    cons_prop_fail(c, SW_E_CANCELED, SW_E_CANCELED);
+    cons_member_fail(c, SW_E_CANCELED);
+    cons_fsm_cancel(c);
+    if (c->o.events.on_fatal != NULL)
+        c->o.events.on_fatal(c->o.events.arg, &c->fatal);
+}
+
+static void on_kick(uv_idle_t *handle)
+{
+    struct consensus *c = handle->data;
+
+    uv_idle_stop(handle);
+    cons_out_flush(c);
+    if (c->failed && !c->closing)
+        tell_fatal(c);
+    if (c->closing) {
+        close_step(c);
+        return;
+    }
+    if (!cons_is_usable(c))
+        return;
+    cons_guard_release(c);
+    cons_react(c);
+    if (cons_is_usable(c))
+        cons_prop_flush(c);
+    if (cons_is_usable(c))
+        cons_member_flush(c);
+}
+
+void cons_kick(struct consensus *c)
+{
+    if (c->kick_open && !uv_is_closing((uv_handle_t *)&c->kick))
+        uv_idle_start(&c->kick, on_kick);
+}
+
+/* ---- open ---------------------------------------------------------------------------------- */
+
+static int null_init(struct raft_uv_transport *t, raft_id id, const char *address)
+{
+    (void)t;
+    (void)id;
+    (void)address;
+    return 0;
+}
+
+static int null_listen(struct raft_uv_transport *t, raft_uv_accept_cb cb)
+{
+    (void)t;
+    (void)cb;
+    return 0;
+}
+
+static int null_connect(struct raft_uv_transport *t, struct raft_uv_connect *req, raft_id id,
+                        const char *address, raft_uv_connect_cb cb)
+{
+    (void)t;
+    (void)req;
+    (void)id;
+    (void)address;
+    (void)cb;
+    return RAFT_NOCONNECTION;
+}
+
+static void null_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
+{
+    cb(t);
+}
+
+static int init_disk(struct consensus *c, struct sw_err *err)
+{
+    struct raft_uv_transport *t = &c->null_transport;
+    int code;
+
+    t->init = null_init;
+    t->listen = null_listen;
+    t->connect = null_connect;
+    t->close = null_close;
+    cons_compat_transport(t);
+    code = raft_uv_init(&c->own_disk, c->o.loop, c->dir.log, t);
+    if (code != 0)
+        return cons_dir_explain(code, c->own_disk.errmsg, c->dir.path, err);
+    raft_uv_set_auto_recovery(&c->own_disk, false);
+    (void)raft_uv_set_snapshot_compression(&c->own_disk, false); /* sealed bytes do not shrink */
+    c->disk = &c->own_disk;
+    return 0;
+}
+
+static int init_raft(struct consensus *c, struct sw_err *err)
+{
+    int code;
+
+    cons_io_init(c);
+    cons_fsm_init(c);
+    code = raft_init(&c->raft, &c->io, &c->fsm, c->o.member, c->o.address);
+    if (code != 0) {
+        const char *why = c->disk->errmsg[0] != '\0' ? c->disk->errmsg : raft_errmsg(&c->raft);
+
+        return cons_dir_explain(code, why, c->o.dir == NULL ? "raft" : c->o.dir, err);
+    }
+    c->raft.data = c;
+    c->disk->data = &c->raft;
+    c->raft_ready = true;
+    raft_set_election_timeout(&c->raft, c->o.election_ms);
+    raft_set_heartbeat_timeout(&c->raft, c->o.heartbeat_ms);
+    raft_set_snapshot_threshold(&c->raft, c->o.snapshot_entries);
+    raft_set_snapshot_trailing(&c->raft, c->o.trailing_entries);
+    raft_set_max_catch_up_round_duration(&c->raft, 600 * 1000);
+    raft_set_pre_vote(&c->raft, true);
+    return 0;
+}
+
+static int check_options(const struct consensus_options *o, bool has_disk, struct sw_err *err)
+{
+    if (o->loop == NULL || (o->dir == NULL && !has_disk) || o->member == 0 || o->address == NULL ||
+        o->address[0] == '\0' || strlen(o->address) >= CONSENSUS_ADDRESS_MAX)
+        return sw_err_set(err, SW_E_INVALID, "raft needs loop, directory, member id and address");
+    if (o->heartbeat_ms == 0 || o->election_ms < 2 * o->heartbeat_ms)
+        return sw_err_set(err, SW_E_INVALID, "raft election timeout below two heartbeats");
+    if (o->inflight_entries == 0 || o->trailing_entries == 0 || o->snapshot_entries == 0)
+        return sw_err_set(err, SW_E_INVALID, "raft limits must not be 0");
+    if ((o->seal.seal == NULL) != (o->seal.open == NULL))
+        return sw_err_set(err, SW_E_INVALID, "raft needs both seal functions or none");
+    return 0;
+}
+
+static int copy_strings(struct consensus *c, struct sw_err *err)
+{
+    const char *dir = c->o.dir;
+    const char *address = c->o.address;
+
+    c->o.dir = dir == NULL ? NULL : sw_strdup(dir);
+    c->o.address = sw_strdup(address);
+    if (c->o.address == NULL || (dir != NULL && c->o.dir == NULL))
+        return sw_err_set(err, -ENOMEM, "open raft");
+    return 0;
+}
+
+static int prepare(struct consensus *c, struct raft_io *disk, struct sw_err *err)
+{
+    int r = copy_strings(c, err);
+
+    if (r < 0)
+        return r;
+    r = uv_idle_init(c->o.loop, &c->kick);
+    if (r < 0)
+        return sw_err_set(err, r, "open raft");
+    c->kick.data = c;
+    c->kick_open = true;
+    if (disk != NULL) {
+        c->disk = disk;
+    } else {
+        r = cons_dir_open(&c->dir, c->o.dir, c->o.member, err);
+        if (r < 0)
+            return r;
+        c->has_dir = true;
+        r = cons_dir_reserve(&c->dir, c->o.reserve_bytes, err);
+        if (r < 0 && r != SW_E_EXHAUSTED)
+            return r;
+        c->disk_low = r < 0; /* start all the same: a snapshot may free space */
+        r = init_disk(c, err);
+        if (r < 0)
+            return r;
+    }
+    return init_raft(c, err);
+}
+
+/* Everything but raft_start(). On failure *out is set, too: for give_up(). */
+static int create(struct consensus **out, const struct consensus_options *o, struct raft_io *disk,
+                  struct sw_err *err)
+{
+    struct consensus *c = sw_calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return sw_err_set(err, -ENOMEM, "open raft");
+    *out = c;
+    c->o = *o;
+    cons_dir_init(&c->dir);
+    cons_log_init(&c->log);
+    cons_history_init(&c->history);
+    cons_guard_init(c);
+    cons_out_init(c);
+    cons_prop_init(c);
+    sw_list_init(&c->snap.waiters);
+    return prepare(c, disk, err);
+}
+
+static void give_up(struct consensus *c)
+{
+    if (c == NULL)
+        return;
+    c->failed = c->fatal_told = true;
+    c->has_dir = false;
+    cons_dir_close(&c->dir); /* another try may follow at once */
+    if (c->kick_open)
+        consensus_close(c, NULL, NULL); /* frees itself when the loop runs */
+    else
+        free_all(c);
+}
+
+int cons_open(struct consensus **out, const struct consensus_options *o, struct raft_io *disk,
+              struct sw_err *err)
+{
+    struct consensus *c = NULL;
+    int code;
+    int r = check_options(o, disk != NULL, err);
+
+    if (r < 0)
+        return r;
+    r = create(&c, o, disk, err);
+    if (r < 0)
+        goto fail;
+    code = raft_start(&c->raft);
+    if (code != 0 || c->failed) {
+        if (c->failed)
+            *err = c->fatal;
+        else
+            (void)cons_dir_explain(code, raft_errmsg(&c->raft), c->o.dir == NULL ? "" : c->o.dir,
+                                   err);
+        r = err->code;
+        goto fail;
+    }
+    c->started = true;
+    c->members_changed = true;
+    cons_kick(c);
+    *out = c;
+    return 0;
+
+fail:
+    give_up(c);
+    return r;
+}
+
+int consensus_open(struct consensus **out, const struct consensus_options *o, struct sw_err *err)
+{
+    return cons_open(out, o, NULL, err);
+}
+
+/* ---- offline ------------------------------------------------------------------------------- */
+
+static int null_apply(void *arg, uint64_t index, const uint8_t *data, size_t len)
+{
+    (void)arg;
+    (void)index;
+    (void)data;
+    (void)len;
+    return 0;
+}
+
+/* Run @work on the directory with nothing started, on a loop of its own. */
+static int offline(const char *dir, uint64_t member, const char *address, bool bootstrap,
+                   struct sw_err *err)
+{
+    struct consensus_options o = CONSENSUS_OPTIONS_INIT;
+    struct raft_configuration conf;
+    struct consensus *c = NULL;
+    uv_loop_t loop;
+    int code = 0;
+    int r = uv_loop_init(&loop);
+
+    if (r < 0)
+        return sw_err_set(err, r, "raft directory %s", dir);
+    o.loop = &loop;
+    o.dir = dir;
+    o.member = member;
+    o.address = address;
+    o.reserve_bytes = 0;
+    o.fsm.apply = null_apply;
+    r = check_options(&o, false, err);
+    if (r == 0)
+        r = create(&c, &o, NULL, err);
+    if (r == 0) {
+        raft_configuration_init(&conf);
+        code = raft_configuration_add(&conf, member, address, RAFT_VOTER);
+        if (code == 0)
+            code = bootstrap ? raft_bootstrap(&c->raft, &conf) : raft_recover(&c->raft, &conf);
+        raft_configuration_close(&conf);
+        if (code == RAFT_CANTBOOTSTRAP)
+            r = sw_err_set(err, SW_E_CONFLICT, "%s already holds a raft member", dir);
+        else if (code != 0)
+            r = cons_dir_explain(code, c->disk->errmsg, dir, err);
+    }
+    give_up(c);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&loop) < 0)
+        log_warn("raft loop left open dir=%s", dir);
+    return r;
+}
+
+int consensus_bootstrap(const char *dir, uint64_t member, const char *address, struct sw_err *err)
+{
+    if (cons_dir_is_used(dir))
+        return sw_err_set(err, SW_E_CONFLICT, "%s already holds a raft member", dir);
+    return offline(dir, member, address, true, err);
+}
+
+int consensus_recover(const char *dir, uint64_t member, const char *address, struct sw_err *err)
+{
+    if (!cons_dir_is_used(dir))
+        return sw_err_set(err, SW_E_NOT_FOUND, "%s holds no raft member", dir);
+    return offline(dir, member, address, false, err);
+}
+
+bool consensus_exists(const char *dir)
+{
+    return cons_dir_is_used(dir);
+}
