@@ -32,6 +32,7 @@
 
 #include "common/base/err.h"
 #include "common/base/id.h"
+#include "common/base/macro.h"
 #include "common/crypto/cert.h"
 #include "common/crypto/identity.h"
 #include "common/crypto/token.h"
@@ -92,7 +93,7 @@ enum sw_rpc_priority {
 };
 
 struct sw_rpc_stream_cb {
-    /** on_message() - one whole message. @bytes: borrowed for the call, 8-byte aligned. */
+    /** on_message() - one whole message. @bytes: borrowed for the call, not aligned. */
     void (*on_message)(struct sw_rpc_stream *s, const uint8_t *bytes, size_t len, void *arg);
     /** on_end() - the peer sends no more; we still may. May be NULL. */
     void (*on_end)(struct sw_rpc_stream *s, void *arg);
@@ -218,6 +219,7 @@ struct sw_rpc_limits {
     unsigned conns;          /* 20 000 connections of a server */
     unsigned streams;        /* 4 096 streams the peer may have open on one connection */
     unsigned token_failures; /* 10 wrong tokens per address, then one more every 10 s */
+    uint64_t join_ms;        /* 60 000: how long an anonymous peer may stay */
     int64_t (*now_ns)(void); /* wall clock for certificates; NULL = sw_now_ns */
 };
 
