@@ -90,7 +90,8 @@ struct container_resources {
     int64_t memory_bytes;       /* 0: no limit */
     int64_t memory_swap_bytes;  /* memory + swap; 0: twice the memory, -1: no limit */
     int64_t memory_low_bytes;   /* soft limit (reservation); 0: none */
-    int64_t swappiness;         /* -1: kernel's; 0 .. 100. v1 only. (0 means 0) */
+    bool swappiness_set;
+    int64_t swappiness;         /* 0 .. 100; v1 only */
     int64_t pids;               /* 0 and -1: no limit */
     uint64_t cpu_shares;        /* 0: 1024 */
     uint64_t cpu_period_us;     /* with cpu_quota_us, instead of nano_cpus; 0: 100000 */
@@ -262,7 +263,7 @@ struct container_events {
  *
  * Writes some kilobytes into the bundle, without fsync.
  * Return: 0; SW_E_INVALID for a specification that cannot work, e.g. `invalid mount config for type
- * "bind": bind source path does not exist: /x`, `Unknown capability: "FOO"`; SW_E_CONFLICT when a
+ * "bind": bind source path does not exist: /x`, `invalid capability: "FOO"`; SW_E_CONFLICT when a
  * shim still lives in this bundle; negative errno.
  */
 int container_create(struct container **out, struct container_host *host,
@@ -315,7 +316,8 @@ int container_pause(struct container *c, bool pause, void (*done)(int status, vo
                     void *data, struct sw_err *err);
 bool container_is_paused(const struct container *c);
 
-/** container_update() - change limits of a living container (docker update). */
+/** container_update() - change limits of a living container (docker update): what is 0 or NULL stays
+ * as it is, -1 takes a limit away. */
 int container_update(struct container *c, const struct container_resources *res,
                      struct sw_err *err);
 
