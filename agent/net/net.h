@@ -37,11 +37,12 @@ struct net; /* opaque, defined in net_priv.h */
 #define NET_RESOLVER_ADDR  "127.0.0.11"
 #define NET_TABLE_WAIT_MS  10000 /* how long net_attach() waits for a network's first table */
 
-/* One public half made by swarm-netd: sign it with the node key and hand it to the managers as
- * NodeDataKey. */
+/* One public half made by swarm-netd: sign it with the node key (netd_key_message() of
+ * agent/netd/netd_client.h) and hand it to the managers as NodeDataKey. */
 struct net_data_key {
     uint64_t epoch;
     uint8_t start_key[32];
+    uint32_t suites;
 };
 
 struct net_callbacks {
@@ -123,7 +124,7 @@ void net_purge(struct net *net, bool egress_too,
  * Until then tables are kept and not yet put into the kernel. A changed address or port makes the
  * underlay side of every network anew.
  *
- * Return: 0; SW_E_INVALID when the address does not parse or is not one of this namespace's.
+ * Return: 0; SW_E_INVALID when the address does not parse; -ENOMEM.
  */
 int net_set_identity(struct net *net, const struct net_identity *id, struct sw_err *err);
 
