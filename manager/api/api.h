@@ -11,16 +11,11 @@
 #include <stdint.h>
 
 #include "common/http/http.h"
+#include "common/rpc/rpc.h"
 #include "manager/control/control.h"
 #include "manager/view/view.h"
 
 struct api; /* opaque */
-
-struct api_log_request {
-    bool follow, want_stdout, want_stderr, timestamps, details;
-    int64_t since_ns;
-    int64_t tail; /* < 0: all */
-};
 
 struct api_options {
     struct uv_loop_s *loop;  /* borrowed */
@@ -34,9 +29,8 @@ struct api_options {
     bool (*reachable)(void *arg, uint64_t raft_id);
     uint64_t (*leader)(void *arg);   /* raft id, 0: unknown */
     struct sw_id (*self)(void *arg); /* this node */
-    /** logs() - stream the logs of these tasks (keys) and finish the request. */
-    void (*logs)(void *arg, struct http_request *req, const uint64_t *tasks, size_t n,
-                 const struct api_log_request *r);
+    /** node_conn() - the connection of a node's session, NULL: it has none now. */
+    struct sw_rpc_conn *(*node_conn)(void *arg, uint64_t node);
     void *arg;
 };
 

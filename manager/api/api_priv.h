@@ -59,6 +59,19 @@ json_t *api_node_json(const struct api *a, const struct view_node *n);
 json_t *api_network_json(const struct view *v, const struct view_object *o);
 const char *api_task_state(int state);
 
+/* ---- logs (logs.c) ------------------------------------------------------------------------------
+ */
+
+struct api_log_request {
+    bool follow, want_stdout, want_stderr, timestamps, details;
+    int64_t since_ns;
+    int64_t tail; /* < 0: all */
+};
+
+/** api_logs() - stream the logs of @n tasks (keys) and finish the request. */
+void api_logs(struct api *a, struct http_request *req, const uint64_t *tasks, size_t n,
+              const struct api_log_request *r);
+
 /* ---- tables of routes --------------------------------------------------------------------------
  */
 

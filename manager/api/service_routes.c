@@ -229,7 +229,7 @@ static void service_logs(struct http_request *req, void *arg)
     }
     sw_list_each(l, &view_as_service(o)->tasks) keys[n++] =
         sw_list_entry(l, struct view_task, of_service)->o->key;
-    a->o.logs(a->o.arg, req, keys, n, &r);
+    api_logs(a, req, keys, n, &r);
     sw_free(keys);
 }
 
@@ -249,7 +249,7 @@ static void task_logs(struct http_request *req, void *arg)
         http_reply_err(req, &err);
         return;
     }
-    a->o.logs(a->o.arg, req, &o->key, 1, &r);
+    api_logs(a, req, &o->key, 1, &r);
 }
 
 const struct http_route api_service_routes[] = {
