@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * enforcer.c - tasks that their node no longer fits are rejected; restart.c then acts: SEMANTICS 14. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "manager/orchestrator/step.h"
+
+struct room { /* what the node has left for the tasks not looked at yet */
+    int64_t cpu, mem;
+    Swarm__V1__GenericResource **offered;
+    size_t n_offered;
+    int64_t *generic; /* per offered one */
+};
+
+static bool take_generic(struct room *r, const Swarm__V1__GenericResource *g)
+{
+    for (size_t i = 0; i < r->n_offered; i++) {
+        int64_t want = g->value[0] != '\0' ? 1 : g->count;
+
+        if (strcmp(r->offered[i]->kind, g->kind) != 0 ||
+            strcmp(r->offered[i]->value, g->value) != 0)
+            continue;
+        if (r->generic[i] < want)
+            return false;
+        r->generic[i] -= want;
+        return true;
+    }
+    return false;
+}
+
+static bool fits(struct orch_step *x, const struct view_node *vn, const struct view_task *vt,
+                 struct room *r)
+{
+    const Swarm__V1__TaskSpec *spec = view_task_spec(vt, NULL);
+    const struct svc *s = cache_svc(x->o, vt->t->service);
+    const Swarm__V1__Resources *want =
+        spec != NULL && spec->resources != NULL ? spec->resources->reservations : NULL;
+
+    if (s == NULL || s->msg == NULL)
+        return true; /* its service is gone and so will it be */
+    /* Global services follow their constraints by themselves: global.c. */
+    if (s->mode != SVC_GLOBAL && s->mode != SVC_GLOBAL_JOB &&
+        (s->constraints_bad || !constraint_match(&s->constraints, vn->n)))
+        return false;
+    if (want != NULL) {
+        if ((want->nano_cpus > 0 && want->nano_cpus > r->cpu) ||
+            (want->memory_bytes > 0 && want->memory_bytes > r->mem))
+            return false;
+        r->cpu -= want->nano_cpus;
+        r->mem -= want->memory_bytes;
+    }
+    for (size_t i = 0; i < vt->t->n_assigned_generic; i++) {
+        if (!take_generic(r, vt->t->assigned_generic[i]))
+            return false;
+    }
+    return true;
+}
+
+static void reject(struct orch_step *x, const struct view_task *vt)
+{
+    Swarm__V1__Task *t = txn_edit_task(x->txn, vt);
+    struct slot *slot = cache_slot_of(x->o, vt->t);
+
+    if (t == NULL)
+        return;
+    if (status_write(t, SWARM__V1__TASK_STATE__TASK_REJECTED, x->now_ns,
+                     "task rejected by constraint enforcer",
+                     "assigned node no longer meets constraints") < 0)
+        x->o->stale = true;
+    if (slot != NULL)
+        cache_dirty_slot(x->o, slot); /* replaced in the same round */
+    txn_mark(x->txn);
+}
+
+static bool room_init(struct room *r, const struct view_node *vn)
+{
+    const Swarm__V1__Resources *have =
+        vn->n->description != NULL ? vn->n->description->resources : NULL;
+
+    memset(r, 0, sizeof(*r));
+    if (have == NULL)
+        return true;
+    r->cpu = have->nano_cpus;
+    r->mem = have->memory_bytes;
+    r->offered = have->generic;
+    r->n_offered = have->n_generic;
+    r->generic = sw_calloc(have->n_generic + 1, sizeof(*r->generic));
+    for (size_t i = 0; r->generic != NULL && i < have->n_generic; i++)
+        r->generic[i] = have->generic[i]->value[0] != '\0' ? 1 : have->generic[i]->count;
+    return r->generic != NULL;
+}
+
+void enforce(struct orch_step *x, const struct view_node *vn)
+{
+    struct room room;
+
+    if (vn->n->spec != NULL &&
+        vn->n->spec->availability != SWARM__V1__NODE_AVAILABILITY__AVAILABILITY_ACTIVE)
+        return;
+    if (!room_init(&room, vn)) {
+        x->o->stale = true;
+        return;
+    }
+    sw_list_each(l, &vn->tasks)
+    {
+        const struct view_task *vt = sw_list_entry(l, struct view_task, of_node);
+        const Swarm__V1__Task *edited = txn_peek(x->txn, vt->o->key);
+        const Swarm__V1__Task *t = edited != NULL ? edited : vt->t;
+
+        if (!status_wanted(t) || status_ended(t) ||
+            status_state(t) < SWARM__V1__TASK_STATE__TASK_ASSIGNED)
+            continue;
+        if (!fits(x, vn, vt, &room))
+            reject(x, vt);
+    }
+    sw_free(room.generic);
+}
