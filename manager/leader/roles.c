@@ -72,7 +72,7 @@ static void leave_raft(struct roles *r, const struct view_node *n, uint64_t memb
     struct sw_err err;
     int rc;
 
-    if (member == r->o.self)
+    if (member == r->self)
         rc = consensus_transfer(r->consensus, 0, membership_changed, r, &err);
     else
         rc = consensus_member_remove(r->consensus, member, membership_changed, r, &err);
@@ -135,7 +135,7 @@ static void look(struct roles *r)
         uint64_t member = r->members[i].member;
 
         /* A member that is joining has its node written before it is added: none is missed here. */
-        if (member != r->o.self && node_of_member(r, member) == NULL)
+        if (member != r->self && node_of_member(r, member) == NULL)
             leave_raft(r, NULL, member);
     }
 }
@@ -174,7 +174,11 @@ int roles_new(struct roles **out, const struct roles_options *o, struct sw_err *
 
 void roles_start(struct roles *r, struct consensus *c)
 {
+    struct consensus_status st;
+
+    consensus_status(c, &st);
     r->consensus = c;
+    r->self = st.member;
     r->leading = true;
     (void)uv_timer_start(&r->timer, roles_on_timer, 1, LOOK_MS);
 }

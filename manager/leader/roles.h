@@ -24,7 +24,6 @@ struct roles_options {
     struct uv_loop_s *loop; /* all borrowed */
     struct view *view;
     struct proposer *proposer;
-    uint64_t self; /* this manager's raft id */
     /** identity() - this node's, for dialing a joiner. Borrowed. */
     struct sw_identity *(*identity)(void *arg);
     /** managers() - append the managers as known to a list. Return: 0, -ENOMEM. */

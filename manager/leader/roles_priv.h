@@ -13,6 +13,7 @@ struct roles {
     uv_timer_t timer;
     struct view_observer observer;
     struct consensus *consensus;
+    uint64_t self; /* this manager's member id */
     struct consensus_member members[CONSENSUS_MEMBERS_MAX];
     size_t n_members;
     struct sw_list joins; /* raft_join.c: members being added */
