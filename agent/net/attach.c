@@ -186,6 +186,7 @@ static int cont_veth(struct nlk *nl, const struct link_veth *v, bool adopt, int 
 static int cont_veths(struct kern *k, struct kern_cont *c, bool adopt, struct sw_err *err)
 {
     char name[NET_IFNAME_MAX];
+    uint8_t gateway[6];
     int index = 0;
     int r = 0;
 
@@ -211,18 +212,18 @@ static int cont_veths(struct kern *k, struct kern_cont *c, bool adopt, struct sw
     if (r == 0 && c->egress_addr != 0) {
         const struct net_iface *e = &c->result.ifaces[c->n_ports];
         struct link_veth v = { .name = name,
-                               .master = k->bridge,
                                .mtu = e->mtu,
+                               .mac = gateway,
                                .peer_name = e->name,
                                .peer_mac = e->mac,
                                .peer_ns = c->ns };
 
+        link_mac_of(e->gateway, gateway);
         name_of_port(name, c->id, 0);
         r = cont_veth(&k->node, &v, adopt, &index, err);
         if (r < 0)
             return r;
-        link_set_port(&k->node, index, LINK_PORT_EGRESS);
-        r = nlk_commit(&k->node, err);
+        r = egress_link(k, c, name, index, err);
     }
     return r;
 }

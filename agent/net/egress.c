@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * egress.c - the bridge to the outside world in the node's namespace, and host-mode ports.
+ * egress.c - the way to the outside world through the node's namespace, and host-mode ports.
  *
- * Containers on it cannot talk to each other (isolated bridge ports); what leaves is masqueraded. */
+ * The bridge swarm0 holds the gateway's address and has no ports: each container's link is routed on
+ * its own, with permanent neighbours at both ends. As bridge ports, a host with br_netfilter (every
+ * host with Docker) would do NAT while bridging: a container could not reach a port published by
+ * itself or by its neighbour. It also keeps containers apart without a filter on the bridge. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,17 +82,32 @@ static int egress_choose(struct kern *k, const struct kern_options *o, struct eg
     return r;
 }
 
-static int egress_sysctls(const char *bridge, struct sw_err *err)
+/* Writing it, even the same value, sets every interface's own switch anew. */
+static int egress_forwarding(struct sw_err *err)
 {
+    long on = 0;
+
+    if (ns_sysctl_get("net/ipv4/ip_forward", &on) == 0 && on != 0)
+        return 0;
+    return ns_sysctl("net/ipv4/ip_forward", "1", err);
+}
+
+static int egress_link_sysctls(const char *name, struct sw_err *err)
+{
+    static const char *const on[] = {
+        "route_localnet", /* 127.0.0.1:port of the node */
+        "rp_filter",      /* no foreign source from the container */
+        "forwarding",
+    };
     struct sw_err ignored;
     char path[128];
-    int r;
+    int r = 0;
 
-    snprintf(path, sizeof(path), "net/ipv4/conf/%s/route_localnet", bridge);
-    r = ns_sysctl(path, "1", err);
-    if (r == 0)
-        r = ns_sysctl("net/ipv4/ip_forward", "1", err);
-    snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", bridge);
+    for (size_t i = 0; r == 0 && i < SW_ARRAY_LEN(on); i++) {
+        snprintf(path, sizeof(path), "net/ipv4/conf/%s/%s", name, on[i]);
+        r = ns_sysctl(path, "1", err);
+    }
+    snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", name);
     (void)ns_sysctl(path, "1", &ignored); /* no IPv6 in this kernel is as good */
     return r;
 }
@@ -125,7 +143,7 @@ int egress_init(struct kern *k, const struct kern_options *o, struct sw_err *err
     link_up(&k->node, l.index);
     link_addr_add(&k->node, l.index, k->bridge_subnet + 1, k->bridge_len);
     r = nlk_commit(&k->node, err);
-    return r == 0 ? egress_sysctls(k->bridge_name, err) : r;
+    return r == 0 ? egress_forwarding(err) : r;
 }
 
 int egress_delete(struct kern *k, struct sw_err *err)
@@ -133,6 +151,25 @@ int egress_delete(struct kern *k, struct sw_err *err)
     link_del(&k->node, k->bridge);
     k->bridge = 0;
     return nlk_commit(&k->node, err);
+}
+
+/* Thread in the container's namespace: the knobs are the node's. */
+int egress_link(struct kern *k, const struct kern_cont *c, const char *name, int index,
+                struct sw_err *err)
+{
+    struct link_route route = { .dst = c->egress_addr, .dst_len = 32, .oif = index };
+    int r;
+
+    link_neigh_put(&k->node, index, c->egress_addr);
+    link_route_add(&k->node, &route);
+    r = nlk_commit(&k->node, err);
+    if (r < 0)
+        return r;
+    ns_leave(k->home);
+    r = egress_link_sysctls(name, err);
+    if (ns_enter(c->ns, err) < 0)
+        return err->code;
+    return r;
 }
 
 static bool egress_addr_used(const struct kern *k, uint32_t addr)

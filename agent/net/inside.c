@@ -128,6 +128,7 @@ static int inside_egress(struct kern *k, struct nlk *nl, struct kern_cont *c, st
     link_addr_add(nl, l.index, c->egress_addr, k->bridge_len);
     if (!(l.flags & IFF_UP))
         link_up(nl, l.index);
+    link_neigh_put(nl, l.index, route.gateway);
     route.oif = l.index;
     link_route_add(nl, &route);
     return 0;
@@ -162,7 +163,7 @@ static void inside_full_text(struct sw_buf *b, const struct kern_cont *c)
         const struct kern_port *p = &c->ports[i];
 
         if (p->net->t->ingress)
-            rules_return(b, NULL, p->net->t, p->inner_name);
+            rules_return(b, NULL, p->net->t, p->inner_name, c->egress_addr);
         else
             rules_vip(b, NULL, p->net->t, turn);
     }
@@ -219,7 +220,7 @@ static void inside_delta_text(struct sw_buf *b, const struct kern_cont *c,
         if (x == NULL)
             continue;
         if (x->new->ingress)
-            rules_return(b, x->old, x->new, p->inner_name);
+            rules_return(b, x->old, x->new, p->inner_name, c->egress_addr);
         else
             rules_vip(b, x->old, x->new, (uint32_t)x->new->version);
     }

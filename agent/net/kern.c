@@ -331,7 +331,7 @@ static void sweep_link(void *arg, const struct link_info *l)
     bool gone = false;
 
     if (!s->overlay)
-        gone = l->master == s->k->bridge && name_is_egress(l->name) &&
+        gone = strcmp(l->kind, "veth") == 0 && name_is_egress(l->name) &&
                !sweep_container_known(s->k, l->name);
     else if (name_is_container(l->name))
         gone = !sweep_container_known(s->k, l->name);

@@ -7,6 +7,9 @@
 #include "agent/net/kern.h"
 #include "common/base/buf.h"
 
+#define KERN_PORT_PREFIX   "swv"
+#define KERN_EGRESS_PREFIX "swe"
+
 /* Names of links. Those of a network carry its key, those of a container a hash of its id. */
 void name_of_net(char out[NET_IFNAME_MAX], char kind, uint64_t key);      /* 'B' 'T' 'X' 'L' */
 void name_of_port(char out[NET_IFNAME_MAX], const char *id, uint64_t net); /* net 0: egress */
@@ -31,6 +34,9 @@ int mesh_rules(struct kern *k, const struct table *old, const struct table *new,
 /* egress.c */
 int egress_init(struct kern *k, const struct kern_options *o, struct sw_err *err);
 int egress_delete(struct kern *k, struct sw_err *err);
+/** egress_link() - the node's side of container @c's link @name, whose index is @index. */
+int egress_link(struct kern *k, const struct kern_cont *c, const char *name, int index,
+                struct sw_err *err);
 int egress_addr_take(struct kern *k, uint32_t *addr, struct sw_err *err);
 /** egress_ports_choose() - fill in published; Return: 0; SW_E_CONFLICT; SW_E_EXHAUSTED. */
 int egress_ports_choose(struct kern *k, struct kern_cont *c, bool adopt, struct sw_err *err);

@@ -308,7 +308,6 @@ void link_set_port(struct nlk *k, int index, enum link_port kind)
         nla_put_u8(m, IFLA_BRPORT_MCAST_FLOOD, !uplink);
         nla_put_u8(m, IFLA_BRPORT_BCAST_FLOOD, !uplink);
         nla_put_u8(m, IFLA_BRPORT_NEIGH_SUPPRESS, uplink);
-        nla_put_u8(m, IFLA_BRPORT_ISOLATED, kind == LINK_PORT_EGRESS);
         nla_nest_end(m, p);
     }
     nlk_queue(k, m, 0, "set bridge port");

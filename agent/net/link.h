@@ -79,7 +79,6 @@ void link_set_master(struct nlk *k, int index, int master);
 enum link_port {
     LINK_PORT_UPLINK,    /* TAP or vxlan: nothing learnt or flooded, ARP answered on its behalf */
     LINK_PORT_CONTAINER, /* nothing learnt, broadcasts only */
-    LINK_PORT_EGRESS,    /* as a container's, and no traffic to another one of the kind */
 };
 void link_set_port(struct nlk *k, int index, enum link_port kind);
 

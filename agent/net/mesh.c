@@ -108,7 +108,7 @@ void mesh_leg_delete(struct kern *k, struct kern_net *n)
 
 static void mesh_everything(struct kern *k, struct sw_buf *b, const struct table *new)
 {
-    struct rules_node base = { .bridge = k->bridge_name,
+    struct rules_node base = { .egress = KERN_EGRESS_PREFIX,
                                .leg = KERN_LEG_NAME,
                                .bridge_subnet = k->bridge_subnet,
                                .bridge_len = k->bridge_len };

@@ -32,20 +32,22 @@ void name_of_port(char out[NET_IFNAME_MAX], const char *id, uint64_t net)
     char digits[NAME_DIGITS + 1];
 
     name_digits(sw_hash_u64(sw_hash_bytes(id, strlen(id)) ^ sw_hash_u64(net)), digits);
-    snprintf(out, NET_IFNAME_MAX, "s%c%s", net == 0 ? 'e' : 'v', digits);
+    snprintf(out, NET_IFNAME_MAX, "%s%s", net == 0 ? KERN_EGRESS_PREFIX : KERN_PORT_PREFIX, digits);
 }
 
-static bool name_has(const char *name, char kind)
+static bool name_has(const char *name, const char *prefix)
 {
-    return name[0] == 's' && name[1] == kind && strlen(name) == NAME_DIGITS + 2;
+    size_t n = strlen(prefix);
+
+    return strncmp(name, prefix, n) == 0 && strlen(name) == n + NAME_DIGITS;
 }
 
 bool name_is_container(const char *name)
 {
-    return name_has(name, 'v');
+    return name_has(name, KERN_PORT_PREFIX);
 }
 
 bool name_is_egress(const char *name)
 {
-    return name_has(name, 'e');
+    return name_has(name, KERN_EGRESS_PREFIX);
 }

@@ -10,7 +10,7 @@
  * several nodes can live on one machine, each in a namespace and with a state directory of its own.
  *
  *   node's namespace                        overlay namespace           container
- *   swarm0 (egress bridge, NAT) ---------------------------- veth ----- ethN (default route)
+ *   swarm0 (gateway, NAT), a routed veth for each container ----------- ethN (default route)
  *   swgw (ingress leg, node's address) ---- swB<net> bridge -- veth --- eth0.. (one per network)
  *   UDP sockets of swarm-netd, vxlan        swT<net> TAP or swX<net> vxlan
  *
@@ -265,7 +265,8 @@ void net_detach(struct net *net, const char *container_id, void (*done)(void *ar
  *        not what they should be and could not be repaired
  * @done: after the last of them and after the rubbish of dead containers was removed
  *
- * Call once, before any net_attach(). Connections of living containers are not disturbed.
+ * Call once after net_new(), before any net_attach(), with @n == 0 when nothing lives: until then
+ * nothing in the kernel is changed. Connections of living containers are not disturbed.
  *
  * Return: 0; SW_E_INVALID; -ENOMEM: nothing was done.
  */

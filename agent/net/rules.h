@@ -34,9 +34,10 @@ void rules_task_base(struct sw_buf *b, bool fresh);
 void rules_vip(struct sw_buf *b, const struct table *old, const struct table *new, uint32_t turn);
 
 /** rules_return() - the mesh's way back: connections that came in through a node leave through it.
- * @ifname: the container's interface on the ingress network; @old as above. */
+ * @ifname: the container's interface on the ingress network; @old as above
+ * @egress: its address where its default route is, 0: none */
 void rules_return(struct sw_buf *b, const struct table *old, const struct table *new,
-                  const char *ifname);
+                  const char *ifname, uint32_t egress);
 
 /* A connection's mark: which node it came in through. */
 #define RULES_MARK      0x53000000u
@@ -46,7 +47,7 @@ uint32_t rules_mark(const struct table *t, uint32_t node_addr);
 /* ----------------------------------------------------------------------- in the node's namespace */
 
 struct rules_node {
-    const char *bridge; /* swarm0 */
+    const char *egress; /* what the names of the containers' outer egress links begin with */
     const char *leg;    /* swgw */
     uint32_t bridge_subnet;
     uint8_t bridge_len;

@@ -46,14 +46,17 @@ static void node_filters(struct sw_buf *b, const struct rules_node *n)
 {
     /* route_localnet is on for both, so that 127.0.0.1:port works here. Nobody behind them may use
      * it: answers arrive under the node's own address and become 127.0.0.1 only after this. */
-    sw_buf_printf(b, "add rule " T "guard iifname { \"%s\", \"%s\" } ip daddr 127.0.0.0/8 drop\n",
-                  n->bridge, n->leg);
+    sw_buf_printf(b,
+                  "add rule " T "guard iifname \"%s*\" ip daddr 127.0.0.0/8 drop\n"
+                  "add rule " T "guard iifname \"%s\" ip daddr 127.0.0.0/8 drop\n",
+                  n->egress, n->leg);
     sw_buf_printf(b,
                   "add rule " T "forward ct state established,related accept\n"
                   "add rule " T "forward ct status dnat accept\n"
-                  "add rule " T "forward oifname { \"%s\", \"%s\" } drop\n"
+                  "add rule " T "forward oifname \"%s*\" drop\n"
+                  "add rule " T "forward oifname \"%s\" drop\n"
                   "add rule " T "forward iifname \"%s\" drop\n",
-                  n->bridge, n->leg, n->leg);
+                  n->egress, n->leg, n->leg);
     sw_buf_printf(b,
                   "add rule " T "input ct state established,related accept\n"
                   "add rule " T "input ct state new meta l4proto . th dport @refused meta l4proto "
@@ -82,11 +85,11 @@ void rules_node_base(struct sw_buf *b, const struct rules_node *n, bool fresh)
                   "add set " T "own { type ipv4_addr ; flags interval ; }\n"
                   "add element " T "own { 127.0.0.0/8, " TABLE_IP_FMT "/%u }\n"
                   "add rule " T "nat_post oifname \"%s\" ip saddr @own masquerade\n"
-                  "add rule " T "nat_post oifname \"%s\" ct status dnat ip saddr @own masquerade\n"
+                  "add rule " T "nat_post oifname \"%s*\" ip saddr @own snat to " TABLE_IP_FMT "\n"
                   "add rule " T "nat_post ip saddr " TABLE_IP_FMT
-                  "/%u oifname != \"%s\" masquerade\n",
-                  TABLE_IP_ARGS(net), n->bridge_len, n->leg, n->bridge, TABLE_IP_ARGS(net),
-                  n->bridge_len, n->bridge);
+                  "/%u oifname != \"%s*\" masquerade\n",
+                  TABLE_IP_ARGS(net), n->bridge_len, n->leg, n->egress, TABLE_IP_ARGS(net + 1),
+                  TABLE_IP_ARGS(net), n->bridge_len, n->egress);
 }
 
 /* --------------------------------------------------------------------------------------- mesh */

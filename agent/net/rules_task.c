@@ -159,7 +159,8 @@ uint32_t rules_mark(const struct table *t, uint32_t node_addr)
 
 /* tcp_fwmark_accept is on in these namespaces: a connection's socket takes the mark of its first
  * packet, is routed by it once, and the route chain finds nothing to change afterwards. */
-static void return_base(struct sw_buf *b, const char *ifname)
+static void return_base(struct sw_buf *b, const struct table *t, const char *ifname,
+                        uint32_t egress)
 {
     sw_buf_printf(
         b,
@@ -171,6 +172,15 @@ static void return_base(struct sw_buf *b, const char *ifname)
         "add rule " T "ret_pre iifname \"%s\" ct direction original meta mark set ct mark\n"
         "add rule " T "ret_out ct direction reply ct mark & 0x%x == 0x%x meta mark set ct mark\n",
         ifname, ifname, RULES_MARK_MASK, RULES_MARK);
+    if (egress == 0)
+        return;
+    /* An unbound UDP socket answers a client from outside under the address of the default route.
+     * That address it shall have been called by; conntrack puts the other one back on the way out. */
+    sw_buf_printf(b,
+                  "add chain " T "ret_udp { type nat hook prerouting priority -100 ; }\n"
+                  "add rule " T "ret_udp iifname \"%s\" meta l4proto udp ip saddr != " TABLE_IP_FMT
+                  "/%u dnat to " TABLE_IP_FMT "\n",
+                  ifname, TABLE_IP_ARGS(t->subnet), t->subnet_len, TABLE_IP_ARGS(egress));
 }
 
 static void return_element(struct sw_buf *b, const char *verb, const struct table *t, uint32_t addr,
@@ -187,7 +197,7 @@ static void return_element(struct sw_buf *b, const char *verb, const struct tabl
 }
 
 void rules_return(struct sw_buf *b, const struct table *old, const struct table *new,
-                  const char *ifname)
+                  const char *ifname, uint32_t egress)
 {
     size_t n_old = old != NULL ? old->n_nodes : 0;
     size_t n_new = new != NULL ? new->n_nodes : 0;
@@ -195,7 +205,7 @@ void rules_return(struct sw_buf *b, const struct table *old, const struct table 
     size_t j = 0;
 
     if (old == NULL)
-        return_base(b, ifname);
+        return_base(b, new, ifname, egress);
     while (i < n_old || j < n_new) {
         if (j == n_new || (i < n_old && old->nodes[i] < new->nodes[j])) {
             return_element(b, "delete", old, old->nodes[i++], false);

@@ -276,6 +276,23 @@ bool lab_echo(int a, int b)
            recv(a, &c, 1, 0) == 1 && c == 'y';
 }
 
+bool lab_udp_echo(int a, uint32_t addr, uint16_t port, int b, uint32_t peer)
+{
+    struct sockaddr_in to = at(addr, port);
+    struct sockaddr_in from;
+    socklen_t len = sizeof(from);
+    char c = 0;
+
+    if (sendto(a, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)) != 1 || !ready(b, POLLIN) ||
+        recvfrom(b, &c, 1, 0, (struct sockaddr *)&from, &len) != 1 ||
+        ntohl(from.sin_addr.s_addr) != peer ||
+        sendto(b, "y", 1, 0, (struct sockaddr *)&from, len) != 1 || !ready(a, POLLIN))
+        return false;
+    len = sizeof(from);
+    return recvfrom(a, &c, 1, 0, (struct sockaddr *)&from, &len) == 1 && c == 'y' &&
+           from.sin_addr.s_addr == to.sin_addr.s_addr && from.sin_port == to.sin_port;
+}
+
 bool lab_reaches(int ns, uint32_t addr, uint16_t port, int listener, uint32_t *peer)
 {
     int a = lab_connect(ns, addr, port);

@@ -47,6 +47,9 @@ int lab_accept(int fd, uint32_t *peer);                /* descriptor or -errno *
 bool lab_echo(int a, int b);                           /* a byte each way */
 int lab_udp(int ns, uint32_t addr, uint16_t port);     /* bound; addr 0: any */
 
+/** lab_udp_echo() - @a sends to @addr:@port, @b answers to whom it saw, which must be @peer. */
+bool lab_udp_echo(int a, uint32_t addr, uint16_t port, int b, uint32_t peer);
+
 /** lab_reaches() - a TCP connection from @ns to @addr:@port ends at @listener; @peer: who it sees. */
 bool lab_reaches(int ns, uint32_t addr, uint16_t port, int listener, uint32_t *peer);
 
