@@ -96,7 +96,7 @@ static int check_mark(struct consensus *c, uint64_t start, const struct raft_ent
     return 0;
 }
 
-/* Follow one entry that is in the log at @index. @applied: not behind the snapshot */
+/* Follow one entry that is in the log at @index. */
 static int note_entry(struct consensus *c, uint64_t index, const struct raft_entry *e,
                       struct sw_err *err)
 {
@@ -119,42 +119,78 @@ static int note_entry(struct consensus *c, uint64_t index, const struct raft_ent
     return r < 0 ? sw_err_set(err, r, "follow the raft log") : 0;
 }
 
+/* libraft forgets what a failed load() returned. */
+static void free_loaded(struct raft_snapshot **snapshot, struct raft_entry *entries[], size_t *n)
+{
+    const void *batch = NULL;
+
+    for (size_t i = 0; i < *n; i++) {
+        struct raft_entry *e = &(*entries)[i];
+
+        if (e->batch == NULL)
+            raft_free(e->buf.base);
+        else if (e->batch != batch)
+            raft_free(e->batch);
+        batch = e->batch;
+    }
+    raft_free(*entries);
+    *entries = NULL;
+    *n = 0;
+    if (*snapshot == NULL)
+        return;
+    raft_configuration_close(&(*snapshot)->configuration);
+    raft_free((*snapshot)->bufs[0].base);
+    raft_free((*snapshot)->bufs);
+    raft_free(*snapshot);
+    *snapshot = NULL;
+}
+
+static int note_loaded(struct consensus *c, const struct raft_snapshot *snapshot, uint64_t start,
+                       const struct raft_entry *entries, size_t n)
+{
+    uint64_t base = 0;
+    struct sw_err err;
+    int r;
+
+    if (snapshot != NULL) {
+        base = snapshot->index;
+        if (cons_history_reset(&c->history, snapshot->configuration_index,
+                               &snapshot->configuration) < 0)
+            return RAFT_NOMEM;
+        c->snap.last_index = base;
+        c->log.last_term = snapshot->term;
+    }
+    r = check_mark(c, start, entries, n);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        if (start + i <= base)
+            continue; /* trailing entries: the snapshot has them */
+        if (note_entry(c, start + i, &entries[i], &err) < 0) {
+            cons_fatal(c, err.code, "%s", err.msg);
+            r = RAFT_CORRUPT;
+        }
+    }
+    c->log.next_index = start + n;
+    return r;
+}
+
 static int io_load(struct raft_io *io, raft_term *term, raft_id *voted_for,
                    struct raft_snapshot **snapshot, raft_index *start, struct raft_entry *entries[],
                    size_t *n)
 {
     struct consensus *c = self(io);
-    uint64_t base = 0;
-    struct sw_err err;
+    struct sw_err why;
     int r;
 
     r = c->disk->load(c->disk, term, voted_for, snapshot, start, entries, n);
     if (r != 0) {
-        struct sw_err why;
-
         (void)cons_dir_explain(r, c->disk->errmsg, c->has_dir ? c->dir.path : "raft log", &why);
         cons_fatal(c, why.code, "%s", why.msg);
         return r;
     }
-    if (*snapshot != NULL) {
-        base = (*snapshot)->index;
-        if (cons_history_reset(&c->history, (*snapshot)->configuration_index,
-                               &(*snapshot)->configuration) < 0)
-            return RAFT_NOMEM;
-        c->snap.last_index = base;
-        c->log.last_term = (*snapshot)->term;
-    }
-    r = check_mark(c, *start, *entries, *n);
-    for (size_t i = 0; r == 0 && i < *n; i++) {
-        if (*start + i <= base)
-            continue; /* trailing entries: the snapshot has them */
-        if (note_entry(c, *start + i, &(*entries)[i], &err) < 0) {
-            cons_fatal(c, err.code, "%s", err.msg);
-            r = RAFT_CORRUPT;
-        }
-    }
-    c->log.next_index = *start + *n;
-    return r; /* what was loaded leaks on failure: the process is about to give up */
+    r = note_loaded(c, *snapshot, *start, *entries, *n);
+    if (r != 0)
+        free_loaded(snapshot, entries, n);
+    return r;
 }
 
 static void on_tick(struct raft_io *disk)
