@@ -143,7 +143,9 @@ static void op_thread(void *arg)
     if (r == 0)
         r = op->run(op, stage, &op->err);
     if (r == 0)
-        stage_commit(stage, &op->err);
+        r = stage_commit(stage, &op->err);
+    if (r == 0)
+        op->err.code = 0; /* whatever was tried and did not matter */
     stage_close(stage);
     sw_free(stage);
     tell_loop(op, OP_EVENT_END);

@@ -280,12 +280,13 @@ int stage_layer(struct stage *s, const char *digest, const struct staged_blob *b
     char layer[DISK_PATH_MAX];
     char path[DISK_PATH_MAX];
     struct disk_layer_meta meta;
+    struct sw_err absent;
     SW_CLEANUP(sw_close_ptr) int blob = -1;
 
     disk_layer_path(s->dir, digest, path, sizeof(path));
     stage_path(s, digest + 7, layer, sizeof(layer)); /* once before in this image */
-    if (disk_layer_meta_read(path, &meta, err) == 0 ||
-        disk_layer_meta_read(layer, &meta, err) == 0) {
+    if (disk_layer_meta_read(path, &meta, &absent) == 0 ||
+        disk_layer_meta_read(layer, &meta, &absent) == 0) {
         *bytes = meta.bytes;
         return check_diff_id(diff_id, meta.diff_id, err);
     }

@@ -190,7 +190,8 @@ static int64_t request_length(const struct http_request *req)
     return length == NULL ? 0 : (int64_t)strtoll(length, NULL, 10);
 }
 
-static void proxy_send(struct proxy *p, bool upgrade, int64_t body_len)
+/* Return: false when it failed: answered, and @p is gone. */
+static bool proxy_send(struct proxy *p, bool upgrade, int64_t body_len)
 {
     struct http_call_options opt = {
         .socket_path = p->socket_path,
@@ -207,7 +208,9 @@ static void proxy_send(struct proxy *p, bool upgrade, int64_t body_len)
     if (http_call_start(&p->call, p->loop, &opt, &call_ops, p, &err) < 0) {
         http_reply_err(p->req, &err);
         proxy_free(p);
+        return false;
     }
+    return true;
 }
 
 static void from_client(struct http_request *req, const void *data, size_t len, void *arg)
@@ -224,8 +227,7 @@ static void from_client(struct http_request *req, const void *data, size_t len, 
             struct sw_buf body = p->body;
 
             sw_buf_init(&p->body);
-            proxy_send(p, true, (int64_t)body.len);
-            if (p->call != NULL && body.len > 0)
+            if (proxy_send(p, true, (int64_t)body.len) && body.len > 0)
                 http_call_write(p->call, body.data, body.len);
             sw_buf_fini(&body);
         }
@@ -273,6 +275,8 @@ void http_proxy(struct http_request *req, struct uv_loop_s *loop,
                 const struct http_proxy_options *opt)
 {
     struct proxy *p = sw_calloc(1, sizeof(*p));
+    const char *body;
+    size_t body_len;
 
     if (p == NULL) {
         http_abort(req);
@@ -290,6 +294,12 @@ void http_proxy(struct http_request *req, struct uv_loop_s *loop,
         return;
     }
     http_on_close(req, on_client_gone, p);
+    body = http_body(req, &body_len);
+    if (body_len > 0) { /* the handler read it before it decided to pass the request on */
+        if (proxy_send(p, http_wants_upgrade(req), (int64_t)body_len))
+            http_call_write(p->call, body, body_len);
+        return;
+    }
     if (http_wants_upgrade(req)) {
         p->phase = PROXY_COLLECT;
         if (request_length(req) == 0) {
@@ -299,8 +309,7 @@ void http_proxy(struct http_request *req, struct uv_loop_s *loop,
     } else {
         int64_t len = request_length(req);
 
-        proxy_send(p, false, len);
-        if (p->call == NULL || len == 0)
+        if (!proxy_send(p, false, len) || len == 0)
             return;
     }
     http_on_body(req, from_client, p);
