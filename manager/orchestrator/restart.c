@@ -77,7 +77,7 @@ static int64_t delay_of(const struct slot_eval *v, const struct entry *e)
 void restart_or_end(struct slot_eval *v, const struct entry *newest)
 {
     bool global = v->svc->mode == SVC_GLOBAL || v->svc->mode == SVC_GLOBAL_JOB;
-    bool over = status_ended(newest->t) || slot_node_lost(v->x, newest->t);
+    bool over = status_ended(newest->t) || slot_node_dead(v->x, newest->t);
     int64_t delay = delay_of(v, newest);
     /* A global task that was stopped because its node was unfit comes back with the node. */
     bool returning = global && !newest->fell && !ended_by_itself(newest->t);

@@ -26,18 +26,25 @@ Swarm__V1__TaskState slot_running(const struct svc *s)
                                                            : SWARM__V1__TASK_STATE__TASK_RUNNING;
 }
 
-bool slot_node_lost(const struct orch_step *x, const Swarm__V1__Task *t)
+bool slot_node_dead(const struct orch_step *x, const Swarm__V1__Task *t)
 {
     const struct view_node *vn;
 
     if (t->node == 0)
         return false;
     vn = view_node(x->view, t->node);
-    if (vn == NULL)
+    return vn == NULL || (vn->n->status != NULL &&
+                          vn->n->status->state == SWARM__V1__NODE_STATE__NODE_DOWN);
+}
+
+bool slot_node_lost(const struct orch_step *x, const Swarm__V1__Task *t)
+{
+    const struct view_node *vn;
+
+    if (slot_node_dead(x, t))
         return true;
-    if (vn->n->status != NULL && vn->n->status->state == SWARM__V1__NODE_STATE__NODE_DOWN)
-        return true;
-    return vn->n->spec != NULL &&
+    vn = t->node != 0 ? view_node(x->view, t->node) : NULL;
+    return vn != NULL && vn->n->spec != NULL &&
            vn->n->spec->availability == SWARM__V1__NODE_AVAILABILITY__AVAILABILITY_DRAIN;
 }
 

@@ -38,6 +38,8 @@ void slot_evaluate(struct orch_step *x, struct slot *slot);
 void slot_desire(struct orch_step *x, struct entry *e, Swarm__V1__TaskState desired);
 /** slot_entries() - the tasks of a slot. @out: returned, sw_free(). Return: their number. */
 uint32_t slot_entries(struct orch_step *x, const struct slot *slot, struct entry **out);
+/** slot_node_dead() - DOWN or removed: its tasks will not report; _lost() - or drained. */
+bool slot_node_dead(const struct orch_step *x, const Swarm__V1__Task *t);
 bool slot_node_lost(const struct orch_step *x, const Swarm__V1__Task *t);
 Swarm__V1__TaskState slot_running(const struct svc *s); /* RUNNING, jobs: COMPLETE */
 
