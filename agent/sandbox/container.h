@@ -412,7 +412,7 @@ struct container_exec_options {
     const char *user;       /* NULL or "": the container's */
     bool tty;
     bool in;          /* false: /dev/null */
-    bool discard;     /* detached: stdio is /dev/null, container_exec_stream() is NULL */
+    bool discard;     /* detached: stdio is /dev/null */
     bool privileged;
     unsigned tty_rows, tty_cols;
 };
