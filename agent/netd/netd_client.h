@@ -21,13 +21,13 @@
 #include "common/base/id.h"
 #include "swarm/v1/netd.pb-c.h"
 
-#define NETD_SOCKET_PATH    "/run/swarm/netd.sock"
-#define NETD_FDS_MAX        16u
-#define NETD_DEADLINE_MS    10000u
-#define NETD_RETRY_MIN_MS   50u
-#define NETD_RETRY_MAX_MS   2000u
-#define NETD_KEY_DOMAIN     "swarm-netd-key-1" /* sw_sign()'s domain for start keys */
-#define NETD_KEY_MSG_BYTES  (16u + 8u + 32u + 4u)
+#define NETD_SOCKET_PATH   "/run/swarm/netd.sock"
+#define NETD_FDS_MAX       16u
+#define NETD_DEADLINE_MS   10000u
+#define NETD_RETRY_MIN_MS  50u
+#define NETD_RETRY_MAX_MS  2000u
+#define NETD_KEY_DOMAIN    "swarm-netd-key-1" /* sw_sign()'s domain for start keys */
+#define NETD_KEY_MSG_BYTES (16u + 8u + 32u + 4u)
 
 struct netd_client; /* opaque */
 struct uv_loop_s;

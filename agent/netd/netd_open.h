@@ -12,7 +12,7 @@
 
 #include "common/base/err.h"
 
-#define NETD_WORKERS_MAX 8u
+#define NETD_WORKERS_MAX     8u
 #define NETD_MTU_OVERHEAD_V4 82u /* outer IPv4, UDP, our header, VXLAN, inner Ethernet, tag */
 #define NETD_MTU_OVERHEAD_V6 102u
 
