@@ -31,6 +31,7 @@ struct consensus; /* opaque */
 
 /* Largest proposal in bytes: SEMANTICS "1.5 MiB per entry" plus what the store's framing needs. */
 #define CONSENSUS_ENTRY_MAX    (2u * 1024 * 1024)
+#define CONSENSUS_MESSAGE_MAX  (CONSENSUS_ENTRY_MAX + 512u * 1024)
 #define CONSENSUS_MEMBERS_MAX  64
 #define CONSENSUS_ADDRESS_MAX  256
 #define CONSENSUS_SNAPSHOT_MAX (1024ull * 1024 * 1024) /* a larger state is not snapshotted */
@@ -65,7 +66,8 @@ struct consensus_fsm {
      *
      * Called in index order without repetition; after a start from the last snapshot (or from
      * nothing) again for every entry behind it. Indexes have gaps (membership changes, barriers).
-     * Must be deterministic and cannot fail. The returned number is handed to the proposer's
+     * Also from within consensus_open() and consensus_deliver(). Must be deterministic and cannot
+     * fail. The returned number is handed to the proposer's
      * done() as @result when the proposer is this member; that call comes right behind, before
      * the next apply(), so more about the outcome may be left in the state machine. May propose.
      * @data: borrowed for the call, plaintext exactly as proposed
@@ -113,7 +115,7 @@ struct consensus_transport {
     void *arg;
     /**
      * send() - pass one message to a member, in order among its messages, at most once.
-     * @data: borrowed until done()
+     * @data: borrowed until done(); at most CONSENSUS_MESSAGE_MAX bytes
      * @done: exactly once, never from within send(); 0 when handed to the network, < 0 when it
      *        certainly or possibly was not
      */
@@ -137,6 +139,10 @@ struct consensus_transport {
  */
 int consensus_deliver(struct consensus *c, uint64_t from, const uint8_t *data, size_t len,
                       struct sw_err *err);
+
+/** consensus_is_bulk() - part of a snapshot: a message of send() that may give way to others and
+ * need not keep its order with them. */
+bool consensus_is_bulk(const uint8_t *data, size_t len);
 
 /* ---- events ------------------------------------------------------------------------------ */
 
@@ -176,7 +182,7 @@ struct consensus_options {
     unsigned snapshot_entries; /* entries behind the last snapshot that trigger one */
     size_t snapshot_bytes;     /* bytes behind the last snapshot that trigger one, too */
     unsigned trailing_entries; /* kept behind a snapshot for slow followers */
-    unsigned inflight_entries; /* proposals in the log and not yet committed */
+    unsigned inflight_entries; /* of a batch: one is in the log and not yet committed at a time */
     size_t inflight_bytes;
     size_t queue_bytes;   /* proposals waiting for a place; beyond: SW_E_UNAVAILABLE */
     size_t reserve_bytes; /* disk space held back so that a full disk can still be repaired */
@@ -256,7 +262,8 @@ typedef void consensus_done_cb(void *arg, int status, uint64_t index, int result
  * @data: copied
  *
  * Return: 0, @done will be called; SW_E_NO_LEADER not the leader, or not yet ready; SW_E_INVALID
- * empty or longer than CONSENSUS_ENTRY_MAX; SW_E_UNAVAILABLE too much queued; -ENOMEM.
+ * empty or longer than CONSENSUS_ENTRY_MAX; SW_E_UNAVAILABLE too much queued; SW_E_EXHAUSTED the
+ * disk is nearly full; -ENOMEM.
  */
 int consensus_propose(struct consensus *c, const void *data, size_t len, consensus_done_cb *done,
                       void *arg, struct sw_err *err);
@@ -272,7 +279,8 @@ int consensus_barrier(struct consensus *c, consensus_done_cb *done, void *arg, s
 
 /**
  * consensus_snapshot_now() - snapshot at or behind the last applied entry, e.g. after a new data
- * key; done(0, @index of the snapshot). Any role.
+ * key; done(0, @index of the snapshot). Any role; it is taken behind the next committed entry, for
+ * which the leader provides one.
  *
  * Return: 0, @done will be called; SW_E_CONFLICT one was already asked for; SW_E_PRECONDITION
  * nothing was ever applied; -ENOMEM.

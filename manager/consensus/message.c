@@ -201,6 +201,12 @@ int cons_encode_removed(uint64_t member, uint8_t **out, size_t *len)
     return pack(&f, out, len);
 }
 
+/* The body comes first on the wire: tag of field 5, length-delimited. */
+bool consensus_is_bulk(const uint8_t *data, size_t len)
+{
+    return len > 0 && data[0] == (5 << 3 | 2);
+}
+
 /* ---- decoding ---------------------------------------------------------------------------- */
 
 static int check_entry(const Swarm__V1__RaftEntry *e, struct sw_err *err)

@@ -16,7 +16,7 @@
 
 #define CONS_PIECE_BYTES (256u * 1024) /* of entries a message */
 #define CONS_CHUNK_BYTES (256u * 1024) /* of a snapshot a message */
-#define CONS_FRAME_MAX   (CONSENSUS_ENTRY_MAX + CONS_PIECE_BYTES + 65536u)
+#define CONS_FRAME_MAX   CONSENSUS_MESSAGE_MAX
 
 struct cons_chunk {
     uint64_t term;

@@ -272,6 +272,8 @@ int cluster_open(struct cluster *cl, unsigned i, bool bootstrap, struct sw_err *
                                           .on_fatal = on_fatal };
     if (cl->tweak != NULL)
         cl->tweak(&o);
+    if (cl->tweak_node != NULL)
+        cl->tweak_node(n, &o);
     n->o = o;
     return consensus_open(&n->c, &o, err);
 }
@@ -398,6 +400,48 @@ int cluster_propose(struct cluster *cl, unsigned i, const void *data, size_t len
     assert(cluster_until(cl, answered, &a, 10000));
     if (index != NULL)
         *index = a.index;
+    return a.status;
+}
+
+struct removal {
+    struct consensus *c;
+    uint64_t member;
+    struct answer *a;
+    int r;
+};
+
+/* Refused while another change is under way. */
+static bool removing(struct cluster *cl, void *arg)
+{
+    struct removal *x = arg;
+    struct sw_err err;
+
+    (void)cl;
+    x->r = consensus_member_remove(x->c, x->member, on_answer, x->a, &err);
+    return x->r != SW_E_CONFLICT;
+}
+
+int cluster_remove(struct cluster *cl, unsigned leader, uint64_t member)
+{
+    struct answer a = { 0 };
+    struct removal x = { cl->n[leader].c, member, &a, 0 };
+
+    (void)cluster_until(cl, removing, &x, 5000);
+    if (x.r < 0)
+        return x.r;
+    assert(cluster_until(cl, answered, &a, 10000));
+    return a.status;
+}
+
+int cluster_transfer(struct cluster *cl, unsigned leader, uint64_t member)
+{
+    struct answer a = { 0 };
+    struct sw_err err;
+    int r = consensus_transfer(cl->n[leader].c, member, on_answer, &a, &err);
+
+    if (r < 0)
+        return r;
+    assert(cluster_until(cl, answered, &a, 10000));
     return a.status;
 }
 

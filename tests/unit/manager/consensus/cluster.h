@@ -58,6 +58,7 @@ struct cluster {
     uint64_t delivered;
     size_t largest; /* message delivered */
     void (*tweak)(struct consensus_options *o);
+    void (*tweak_node)(struct node *n, struct consensus_options *o);
 };
 
 void machine_init(struct machine *m);
@@ -83,6 +84,9 @@ int cluster_leader(struct cluster *cl, unsigned ms);
 int cluster_propose(struct cluster *cl, unsigned i, const void *data, size_t len, uint64_t *index);
 /** cluster_converged() - wait until all open members applied the same number. */
 bool cluster_converged(struct cluster *cl, unsigned ms);
+/** cluster_remove(), cluster_transfer() - and wait. Return: as cluster_propose(). */
+int cluster_remove(struct cluster *cl, unsigned leader, uint64_t member);
+int cluster_transfer(struct cluster *cl, unsigned leader, uint64_t member);
 void cluster_isolate(struct cluster *cl, unsigned i, bool isolated);
 void remove_tree(const char *path);
 
