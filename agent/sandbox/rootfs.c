@@ -54,6 +54,7 @@ static int make_upper(const char *path, int top, struct sw_err *err)
  * directory is sound unless the machine went down, and then the caller asked for @sync or accepts. */
 static void forget_volatile(int work)
 {
+    (void)unlinkat(work, "work/incompat/volatile/dirty", 0);
     (void)unlinkat(work, "work/incompat/volatile", AT_REMOVEDIR);
     (void)unlinkat(work, "work/incompat", AT_REMOVEDIR);
 }

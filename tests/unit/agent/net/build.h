@@ -4,6 +4,7 @@
 #define SWARM_TESTS_UNIT_AGENT_NET_BUILD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "swarm/v1/network.pb-c.h"
@@ -24,7 +25,7 @@ static inline void build_start(struct build *b, uint64_t key, uint32_t subnet, u
     memset(b, 0, sizeof(*b));
     swarm__v1__network_table__init(&b->t);
     b->t.key = key;
-    b->t.name = (char *)"net";
+    b->t.name = (char *)(uintptr_t) "net";
     b->t.version = 1;
     b->t.subnet = subnet;
     b->t.subnet_len = len;

@@ -410,6 +410,29 @@ static void an_exit_while_the_agent_was_away_is_reported(void **state)
     assert_string_equal(f->err, "task: non-zero exit (3)");
 }
 
+static void without_records_a_started_task_is_not_started_again(void **state)
+{
+    struct fixture *f = *state;
+
+    f->assigned.state = STATE(RUNNING);
+    begin(f, STATE(RUNNING), NULL);
+    assert_string_equal(f->orders, "k");
+    stopped(f);
+    assert_string_equal(f->states, "FAILED ");
+}
+
+static void without_records_an_ended_task_is_only_removed(void **state)
+{
+    struct fixture *f = *state;
+
+    f->assigned.state = STATE(COMPLETE);
+    begin(f, STATE(SHUTDOWN), NULL);
+    assert_string_equal(f->orders, "");
+    task_forget(f->t);
+    (void)step(f);
+    assert_string_equal(f->orders, "r");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +456,8 @@ int main(void)
         T(adopted_running_task_goes_on),
         T(a_running_task_whose_container_is_gone_failed),
         T(an_exit_while_the_agent_was_away_is_reported),
+        T(without_records_a_started_task_is_not_started_again),
+        T(without_records_an_ended_task_is_only_removed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
