@@ -286,7 +286,7 @@ static int cont_texts(struct kern_cont *c, const struct net_attach *a, struct sw
 /* Base rules of the node must be there before the first container that needs them. */
 static int cont_node_rules(struct kern *k, struct sw_err *err)
 {
-    if (!k->node_dirty)
+    if (!k->node_dirty || k->node_hold)
         return 0;
     return mesh_rules(k, NULL, k->mesh != NULL ? k->mesh->t : NULL, err);
 }

@@ -199,7 +199,7 @@ static int kern_apply_deltas(struct kern *k, struct inside_delta *d, size_t n, s
     for (size_t i = 0; i < n; i++)
         if (d[i].net == k->mesh)
             old = d[i].old;
-    if (k->node_dirty || (k->mesh != NULL && old != k->mesh->t))
+    if (!k->node_hold && (k->node_dirty || (k->mesh != NULL && old != k->mesh->t)))
         kern_note(k, mesh_rules(k, old, k->mesh != NULL ? k->mesh->t : NULL, &one), &one, &first,
                   err);
     kern_note(k, inside_update(k, d, n, &one), &one, &first, err);
@@ -281,6 +281,17 @@ int kern_repair(struct kern *k, struct sw_err *err)
     }
     kern_note(k, kern_apply_deltas(k, NULL, 0, &one), &one, &first, err);
     return first;
+}
+
+void kern_hold(struct kern *k)
+{
+    k->node_hold = true;
+}
+
+int kern_release(struct kern *k, struct sw_err *err)
+{
+    k->node_hold = false;
+    return kern_repair(k, err);
 }
 
 /* -------------------------------------------------------------------------------------- sweep */

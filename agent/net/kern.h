@@ -86,6 +86,7 @@ struct kern {
     struct sw_map conts; /* id -> struct kern_cont */
     struct kern_net *mesh; /* the ingress network, when known */
     bool node_dirty;       /* rules of the node's namespace to be built from nothing */
+    bool node_hold;        /* not yet: containers of before are still being adopted */
     uint32_t next_egress;
     uint64_t nft_runs;
     uint64_t failures;
@@ -110,6 +111,10 @@ int kern_apply(struct kern *k, struct table **tables, size_t n, struct sw_err *e
 int kern_remove(struct kern *k, uint64_t key, struct sw_err *err);
 /** kern_repair() - build everything dirty anew. Return: 0 or the first failure. */
 int kern_repair(struct kern *k, struct sw_err *err);
+/** kern_hold() - leave the node's rules as the last swarmd left them until kern_release(): building
+ * them anew without all adopted containers would unpublish the ports of the missing. */
+void kern_hold(struct kern *k);
+int kern_release(struct kern *k, struct sw_err *err);
 struct kern_net *kern_net_find(const struct kern *k, uint64_t key);
 
 /** kern_sweep() - remove links of ours that nothing known accounts for: what is left of containers

@@ -261,12 +261,13 @@ void net_detach(struct net *net, const char *container_id, void (*done)(void *ar
  * net_readopt() - after a restart of swarmd: these containers live, everything else is rubbish
  * @list: borrowed for the call; as given to net_attach(), with published ports filled in from
  *        struct net_result (the caller keeps them)
- * @each: for every container, in order, as of net_attach(): ends in error when its interfaces are
- *        not what they should be and could not be repaired
+ * @each: once for every container, in any order, as of net_attach(): ends in error when it cannot be
+ *        made whole; it is then unknown and its interfaces are removed with the rubbish
  * @done: after the last of them and after the rubbish of dead containers was removed
  *
  * Call once after net_new(), before any net_attach(), with @n == 0 when nothing lives: until then
- * nothing in the kernel is changed. Connections of living containers are not disturbed.
+ * nothing in the kernel is changed. A member calls net_set_identity() first. Connections of living
+ * containers are not disturbed.
  *
  * Return: 0; SW_E_INVALID; -ENOMEM: nothing was done.
  */
