@@ -98,8 +98,8 @@ static void on_kick(void *arg)
 
 void conn_kick(struct sw_rpc_conn *c)
 {
-    if (c->state != CONN_DEAD && !sw_timer_is_running(&c->kick))
-        sw_timer_start(&c->kick, 0);
+    if (c->state != CONN_DEAD)
+        sw_turn_ask(&c->kick);
 }
 
 /* ------------------------------------------------------------------ time */
@@ -309,10 +309,10 @@ struct sw_rpc_conn *conn_new(struct uv_loop_s *loop, const struct sw_rpc_limits 
 {
     struct sw_rpc_conn *c = sw_calloc(1, sizeof(*c));
 
-    if (c == NULL || sw_timer_init(&c->kick, loop, on_kick, c, err) < 0 ||
+    if (c == NULL || sw_turn_init(&c->kick, loop, on_kick, c, err) < 0 ||
         sw_timer_init(&c->tick, loop, on_tick, c, err) < 0) {
         if (c != NULL)
-            sw_timer_fini(&c->kick);
+            sw_turn_fini(&c->kick);
         sw_free(c);
         (void)sw_err_set(err, -ENOMEM, "no memory for a connection");
         return NULL;
@@ -384,7 +384,7 @@ void conn_die(struct sw_rpc_conn *c, const struct sw_err *why, bool tell_peer, b
         c->transport->ops->close(c->transport, tell_peer);
         c->transport = NULL;
     }
-    sw_timer_fini(&c->kick);
+    sw_turn_fini(&c->kick);
     sw_timer_fini(&c->tick);
     dial_free(c);
     handshake_free(c->hs);

@@ -22,6 +22,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/io/timer.h"
+#include "common/io/turn.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/frame.h"
 #include "common/rpc/handshake.h"
@@ -84,7 +85,7 @@ struct sw_rpc_conn {
     uint32_t last_peer_id;
     unsigned peer_streams;
 
-    struct sw_timer kick; /* 0 ms: send and call back in a later turn */
+    struct sw_turn kick;  /* send and call back in a later turn */
     struct sw_timer tick; /* deadlines, keep-alive, expiry */
     uint64_t tick_due_ms;
     uint64_t started_ms;

@@ -21,7 +21,7 @@ struct dial { /* secret */
     uv_getaddrinfo_t resolve;
     bool resolving;           /* the request is the loop's: it frees the struct */
     struct sw_rpc_conn *conn; /* NULL once the connection has died meanwhile */
-    struct sw_timer start;
+    struct sw_turn start;
     char *path; /* of a Unix socket, or NULL */
     struct sw_hostport to;
     struct addrinfo *found;
@@ -36,7 +36,7 @@ struct dial { /* secret */
 
 static void dial_destroy(struct dial *d)
 {
-    sw_timer_fini(&d->start);
+    sw_turn_fini(&d->start);
     if (d->found != NULL)
         uv_freeaddrinfo(d->found);
     sw_identity_unref(d->identity);
@@ -56,7 +56,7 @@ void dial_free(struct sw_rpc_conn *c)
         dial_destroy(d);
         return;
     }
-    sw_timer_fini(&d->start);
+    sw_turn_fini(&d->start);
     (void)uv_cancel((uv_req_t *)&d->resolve);
 }
 
@@ -308,13 +308,13 @@ int sw_rpc_dial(struct sw_rpc_conn **out, const struct sw_rpc_dial *dial, struct
     d->conn = c;
     c->dial = d;
     set_up_conn(c, dial);
-    r = sw_timer_init(&d->start, dial->loop, on_start, c, err);
+    r = sw_turn_init(&d->start, dial->loop, on_start, c, err);
     if (r < 0) {
         c->on_down = NULL;
         conn_die(c, err, false, false);
         return r;
     }
-    sw_timer_start(&d->start, 0);
+    sw_turn_ask(&d->start);
     *out = c;
     return 0;
 }

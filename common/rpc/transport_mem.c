@@ -10,13 +10,13 @@
 
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
-#include "common/io/timer.h"
+#include "common/io/turn.h"
 
 struct mem_end {
     struct transport base;
     struct mem_end *other;
     struct sw_buf inbox;
-    struct sw_timer pump;
+    struct sw_turn pump;
     bool closed; /* by its owner */
     bool told;
     unsigned hold;
@@ -79,7 +79,7 @@ static int mem_write(struct transport *base, uint8_t *bytes, size_t n, const int
     if (sw_buf_failed(&o->inbox))
         return -ENOMEM;
     base->queued += n;
-    sw_timer_start(&o->pump, 0);
+    sw_turn_ask(&o->pump);
     return 0;
 }
 
@@ -89,9 +89,9 @@ static void mem_close(struct transport *base, bool linger)
 
     (void)linger; /* what was written is in the other's inbox already */
     e->closed = true;
-    sw_timer_fini(&e->pump);
+    sw_turn_fini(&e->pump);
     if (!e->other->closed)
-        sw_timer_start(&e->other->pump, 0);
+        sw_turn_ask(&e->other->pump);
     maybe_free(e);
 }
 
@@ -103,11 +103,11 @@ int transport_pair(struct transport *out[2], struct uv_loop_s *loop, struct sw_e
 
     for (int i = 0; i < 2; i++) {
         e[i] = sw_calloc(1, sizeof(*e[i]));
-        if (e[i] != NULL && sw_timer_init(&e[i]->pump, loop, on_pump, e[i], err) == 0)
+        if (e[i] != NULL && sw_turn_init(&e[i]->pump, loop, on_pump, e[i], err) == 0)
             continue;
         sw_free(e[i]);
         if (i == 1) {
-            sw_timer_fini(&e[0]->pump);
+            sw_turn_fini(&e[0]->pump);
             sw_free(e[0]);
         }
         return sw_err_set(err, -ENOMEM, "no memory for a connection");

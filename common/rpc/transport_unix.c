@@ -11,6 +11,7 @@
 #include "common/base/alloc.h"
 #include "common/base/list.h"
 #include "common/io/timer.h"
+#include "common/io/turn.h"
 
 struct unix_conn {
     struct transport base;
@@ -18,7 +19,7 @@ struct unix_conn {
     int fd;
     struct sw_list writes;
     struct sw_timer linger;
-    struct sw_timer drained; /* tells on_drained from a later turn */
+    struct sw_turn drained; /* tells on_drained from a later turn */
     int events;
     bool closing;
     bool told;
@@ -69,7 +70,7 @@ static void on_handle_closed(uv_handle_t *h)
 static void close_now(struct unix_conn *t)
 {
     sw_timer_fini(&t->linger);
-    sw_timer_fini(&t->drained);
+    sw_turn_fini(&t->drained);
     if (!uv_is_closing((uv_handle_t *)&t->uv))
         uv_close((uv_handle_t *)&t->uv, on_handle_closed);
 }
@@ -200,7 +201,7 @@ static int unix_write(struct transport *base, uint8_t *bytes, size_t n, const in
     if (r < 0)
         return r;
     if (sw_list_empty(&t->writes))
-        sw_timer_start(&t->drained, 0);
+        sw_turn_ask(&t->drained);
     return watch(t);
 }
 
@@ -215,7 +216,7 @@ static void unix_close(struct transport *base, bool linger)
     struct sw_err ignored;
 
     t->closing = true;
-    sw_timer_fini(&t->drained);
+    sw_turn_fini(&t->drained);
     if (!linger || t->told ||
         sw_timer_init(&t->linger, t->uv.loop, on_linger_over, t, &ignored) < 0) {
         close_now(t);
@@ -233,7 +234,7 @@ int transport_unix_new(struct transport **out, struct uv_loop_s *loop, int fd, s
     struct unix_conn *t = sw_calloc(1, sizeof(*t));
     int r;
 
-    if (t == NULL || sw_timer_init(&t->drained, loop, on_drained_later, t, err) < 0) {
+    if (t == NULL || sw_turn_init(&t->drained, loop, on_drained_later, t, err) < 0) {
         sw_free(t);
         return sw_err_set(err, -ENOMEM, "no memory for a connection");
     }
@@ -242,7 +243,7 @@ int transport_unix_new(struct transport **out, struct uv_loop_s *loop, int fd, s
     sw_list_init(&t->writes);
     r = uv_poll_init(loop, &t->uv, fd);
     if (r < 0) {
-        sw_timer_fini(&t->drained);
+        sw_turn_fini(&t->drained);
         sw_free(t);
         return sw_err_set(err, r, "%s", uv_strerror(r));
     }
