@@ -37,7 +37,7 @@ struct sw_rpc_server {
     int fd; /* Unix */
     char *path;
     uint16_t port;
-    struct sw_timer pause; /* Unix: out of descriptors */
+    struct sw_timer pause; /* out of descriptors or memory: accept again after a while */
     struct sw_identity *identity;
     bool allow_join;
     const struct sw_rpc_method *methods;
@@ -202,7 +202,10 @@ static void on_connection(uv_stream_t *stream, int status)
         return;
     }
     if (transport_tcp_accept(&t, stream, address, sizeof(address), &err) < 0) {
+        if (err.code == UV_EAGAIN)
+            return;
         log_warn("accept failed port=%u reason=\"%s\"", s->port, err.msg);
+        sw_timer_start(&s->pause, NO_FD_PAUSE_MS); /* libuv waits until this one is taken */
         return;
     }
     if (is_full(s)) {
@@ -284,7 +287,10 @@ static void on_pause_over(void *arg)
 {
     struct sw_rpc_server *s = arg;
 
-    (void)uv_poll_start(&s->uv.poll, UV_READABLE, on_listen_poll);
+    if (s->is_unix)
+        (void)uv_poll_start(&s->uv.poll, UV_READABLE, on_listen_poll);
+    else
+        on_connection(&s->uv.stream, 0);
 }
 
 /* ------------------------------------------------------------------ listening */
@@ -354,16 +360,11 @@ static int listen_unix(struct sw_rpc_server *s, const char *path, unsigned mode,
     s->path = sw_strdup(path);
     if (s->path == NULL)
         return sw_err_set(err, -ENOMEM, "no memory for a server");
-    r = sw_timer_init(&s->pause, s->loop, on_pause_over, s, err);
-    if (r == 0)
-        r = sw_unix_listen(path, mode != 0 ? mode : 0600, &s->fd, err);
-    if (r < 0) {
-        sw_timer_fini(&s->pause);
+    r = sw_unix_listen(path, mode != 0 ? mode : 0600, &s->fd, err);
+    if (r < 0)
         return r;
-    }
     r = uv_poll_init(s->loop, &s->uv.poll, s->fd);
     if (r < 0) {
-        sw_timer_fini(&s->pause);
         (void)unlink(path);
         (void)close(s->fd);
         return sw_err_set(err, r, "listen on '%s': %s", path, uv_strerror(r));
@@ -373,14 +374,16 @@ static int listen_unix(struct sw_rpc_server *s, const char *path, unsigned mode,
     return 0;
 }
 
-static struct sw_rpc_server *server_new(const struct sw_rpc_listen *o, bool is_unix)
+static struct sw_rpc_server *server_new(const struct sw_rpc_listen *o, bool is_unix,
+                                        struct sw_err *err)
 {
     struct sw_rpc_server *s = sw_calloc(1, sizeof(*s));
 
     if (s == NULL)
         return NULL;
     s->limiter = sw_calloc(1, sizeof(*s->limiter));
-    if (s->limiter == NULL) {
+    if (s->limiter == NULL || sw_timer_init(&s->pause, o->loop, on_pause_over, s, err) < 0) {
+        sw_free(s->limiter);
         sw_free(s);
         return NULL;
     }
@@ -410,7 +413,7 @@ int sw_rpc_server_new(struct sw_rpc_server **out, const struct sw_rpc_listen *o,
 
     if (!is_unix && (o->identity == NULL || !o->identity->has_cert || o->identity->n_roots == 0))
         return sw_err_set(err, SW_E_INVALID, "a server needs a certificate");
-    s = server_new(o, is_unix);
+    s = server_new(o, is_unix, err);
     if (s == NULL)
         return sw_err_set(err, -ENOMEM, "no memory for a server");
     if (is_unix)
@@ -418,6 +421,7 @@ int sw_rpc_server_new(struct sw_rpc_server **out, const struct sw_rpc_listen *o,
     else
         r = listen_tcp(s, o->address, err);
     if (r < 0) {
+        sw_timer_fini(&s->pause);
         if (s->uv.handle.data == NULL) /* else it frees itself when its handle has closed */
             server_release(s);
         return r;
@@ -441,10 +445,9 @@ void sw_rpc_server_free(struct sw_rpc_server *s)
     s->freed = true;
     close_all(&s->half_open);
     close_all(&s->conns);
-    if (s->is_unix) {
-        sw_timer_fini(&s->pause);
+    sw_timer_fini(&s->pause);
+    if (s->is_unix)
         (void)unlink(s->path);
-    }
     uv_close(&s->uv.handle, on_server_closed);
 }
 

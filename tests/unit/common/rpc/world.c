@@ -34,7 +34,8 @@ static void on_message(struct sw_rpc_stream *s, const uint8_t *bytes, size_t len
     struct sw_err err;
 
     (void)arg;
-    assert_true(sw_rpc_stream_send(s, bytes, len, &err) >= 0);
+    if (sw_rpc_stream_send(s, bytes, len, &err) < 0)
+        sw_rpc_stream_fail(s, &err);
 }
 
 static void on_end(struct sw_rpc_stream *s, void *arg)
