@@ -145,6 +145,7 @@ static void adopt(struct task *t, const struct task_adopt *a)
 struct task *task_new(const Swarm__V1__AssignedTask *assigned, const struct task_exec_ops *ops,
                       void *arg, const struct task_adopt *a)
 {
+    static const struct task_adopt nothing = { .found = TASK_FOUND_NOTHING };
     struct task *t = sw_calloc(1, sizeof(*t));
 
     if (t == NULL)
@@ -159,8 +160,12 @@ struct task *task_new(const Swarm__V1__AssignedTask *assigned, const struct task
         task_free(t);
         return NULL;
     }
-    if (a != NULL)
-        adopt(t, a);
+    if ((a == NULL || a->status == NULL) && assigned->state > STATE(ACCEPTED)) {
+        /* The manager knows more than we do: our records are lost, and so is its container. */
+        t->status->state = assigned->state;
+        t->status->timestamp_ns = 1;
+    }
+    adopt(t, a != NULL ? a : &nothing);
     set_status(t, STATE(ACCEPTED), "accepted", "");
     return t;
 }

@@ -54,6 +54,7 @@ struct allocator {
     struct keys waiting;       /* for a network object to appear or get its subnet */
     struct keys waiting_ports;
     bool networks_changed, ports_freed;
+    bool recheck; /* some were woken or gave back in this step: is there room for more? */
 };
 
 struct alloc_step {

@@ -156,6 +156,7 @@ static void wake_waiting(struct alloc_step *s)
         if (n == NULL)
             continue;
         n->freed = false;
+        a->recheck = true;
         for (uint32_t i = 0; i < n->pool.room && keys_pop(&n->waiting, &key); i++)
             wake(s, key);
     }
@@ -163,6 +164,24 @@ static void wake_waiting(struct alloc_step *s)
         a->ports_freed = false;
         while (keys_pop(&a->waiting_ports, &key))
             wake(s, key);
+    }
+}
+
+/* Not all that were woken still wanted an address. */
+static void recheck(struct allocator *a)
+{
+    struct net *n;
+    size_t it = 0;
+
+    if (!a->recheck)
+        return;
+    a->recheck = false;
+    while ((n = sw_map_next(&a->nets, &it)) != NULL) {
+        if (n->freed || n->waiting.n == 0 || n->pool.room == 0)
+            continue;
+        n->freed = true;
+        if (keys_push(&a->freed_nets, n->key) < 0)
+            a->stale = true;
     }
 }
 
@@ -214,5 +233,9 @@ int64_t allocator_step(struct allocator *a, const struct view *v, int64_t now_ns
         budget--;
     }
     sw_buf_fini(&s.service_why);
-    return a->stale || a->dirty_tasks.n > 0 || a->dirty_nodes.n > 0 ? now_ns : 0;
+    recheck(a);
+    return a->stale || a->dirty_tasks.n > 0 || a->dirty_nodes.n > 0 || a->dirty_services.n > 0 ||
+                   a->freed_nets.n > 0
+               ? now_ns
+               : 0;
 }

@@ -137,6 +137,7 @@ static int add_vips(struct alloc_step *s, const struct view_service *vs,
 static void give_back(struct alloc_step *s, const Swarm__V1__Endpoint *old,
                       const Swarm__V1__Endpoint *next)
 {
+    s->a->recheck = true;
     for (size_t i = 0; i < next->n_vips; i++) {
         struct net *n = alloc_net(s->a, next->vips[i]->network);
 

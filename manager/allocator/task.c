@@ -16,6 +16,7 @@ struct attachments {
 
 static void attachments_free(struct alloc_step *s, struct attachments *a)
 {
+    s->a->recheck = true;
     for (size_t i = 0; i < a->n; i++) {
         struct net *n = alloc_net(s->a, a->v[i]->network);
 

@@ -6,7 +6,7 @@ static bool predecessor_is_over(const struct orch_step *x, const Swarm__V1__Task
 {
     const struct view_task *old = t->replaces != 0 ? view_task(x->view, t->replaces) : NULL;
 
-    return old == NULL || status_ended(old->t) || old->t->node == 0 || slot_node_dead(x, old->t);
+    return old == NULL || slot_is_over(x, old->t);
 }
 
 void promote(struct slot_eval *v, struct entry *e)

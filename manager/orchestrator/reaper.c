@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * reaper.c - deletes task objects nobody needs: SEMANTICS 15. A node keeps a stopped container until
- * its task object is gone. */
+ * its task object is gone. What never started and is not wanted any more goes at once: it would hold
+ * its addresses for nothing. */
 #include "common/base/macro.h"
 #include "manager/orchestrator/step.h"
 
@@ -45,16 +46,17 @@ void reap(struct slot_eval *v)
     for (uint32_t i = 0; i < v->n; i++) {
         const Swarm__V1__Task *t = v->e[i].t;
 
-        if (t->desired < SWARM__V1__TASK_STATE__TASK_REMOVE)
-            n++;
-        else if (never_started(t) || status_ended(t))
+        if ((never_started(t) && !status_wanted(t)) ||
+            (status_ended(t) && t->desired >= SWARM__V1__TASK_STATE__TASK_REMOVE))
             txn_delete(v->x->txn, VIEW_TASK, v->e[i].vt->t);
+        else if (t->desired < SWARM__V1__TASK_STATE__TASK_REMOVE)
+            n++;
     }
     for (uint32_t i = 0; i < v->n && n > limit; i++) {
         const Swarm__V1__Task *t = v->e[i].t;
 
         if (t->desired >= SWARM__V1__TASK_STATE__TASK_REMOVE || status_wanted(t) ||
-            !(never_started(t) || status_ended(t)) || is_evidence(v, t))
+            !status_ended(t) || is_evidence(v, t))
             continue;
         txn_delete(v->x->txn, VIEW_TASK, v->e[i].vt->t);
         n--;

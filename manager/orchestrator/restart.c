@@ -77,19 +77,20 @@ static int64_t delay_of(const struct slot_eval *v, const struct entry *e)
 void restart_or_end(struct slot_eval *v, const struct entry *newest)
 {
     bool global = v->svc->mode == SVC_GLOBAL || v->svc->mode == SVC_GLOBAL_JOB;
-    bool over = status_ended(newest->t) || slot_node_dead(v->x, newest->t);
+    bool over = slot_is_over(v->x, newest->t);
     int64_t delay = delay_of(v, newest);
-    /* A global task that was stopped because its node was unfit comes back with the node. */
+    /* A global task that was stopped because its node was unfit comes back with the node, once it
+     * has stopped; that is no restart and counts for no limit. */
     bool returning = global && !newest->fell && !ended_by_itself(newest->t);
     struct task_plan plan = {
         .slot = global ? 0 : v->slot->id,
         .node = global ? v->slot->id : 0,
-        .replaces = returning && over ? 0 : newest->vt->o->key,
+        .replaces = returning ? 0 : newest->vt->o->key,
         .start_after_ns = delay > 0 ? v->x->now_ns + delay : 0,
         .desired = delay > 0 || !over ? SWARM__V1__TASK_STATE__TASK_READY : slot_running(v->svc),
     };
 
-    if (!returning && !restart_is_allowed(v, newest))
+    if (returning ? !over : !restart_is_allowed(v, newest))
         return;
     task_create(v->x, v->svc, &plan);
     v->created = true;

@@ -37,6 +37,12 @@ bool slot_node_dead(const struct orch_step *x, const Swarm__V1__Task *t)
                           vn->n->status->state == SWARM__V1__NODE_STATE__NODE_DOWN);
 }
 
+bool slot_is_over(const struct orch_step *x, const Swarm__V1__Task *t)
+{
+    return status_ended(t) || status_state(t) < SWARM__V1__TASK_STATE__TASK_ASSIGNED ||
+           slot_node_dead(x, t);
+}
+
 bool slot_node_lost(const struct orch_step *x, const Swarm__V1__Task *t)
 {
     const struct view_node *vn;

@@ -41,6 +41,8 @@ uint32_t slot_entries(struct orch_step *x, const struct slot *slot, struct entry
 /** slot_node_dead() - DOWN or removed: its tasks will not report; _lost() - or drained. */
 bool slot_node_dead(const struct orch_step *x, const Swarm__V1__Task *t);
 bool slot_node_lost(const struct orch_step *x, const Swarm__V1__Task *t);
+/** slot_is_over() - a successor need not wait for it: ended, never started, or its node is dead. */
+bool slot_is_over(const struct orch_step *x, const Swarm__V1__Task *t);
 Swarm__V1__TaskState slot_running(const struct svc *s); /* RUNNING, jobs: COMPLETE */
 
 /* ---- create.c -------------------------------------------------------------------------------- */

@@ -240,7 +240,7 @@ static void start_slot(struct orch_step *x, struct slot *slot)
     if (old == NULL)
         return;
     plan.replaces = old->vt->o->key;
-    if (!start_first && !status_ended(old->t) && !slot_node_dead(x, old->t))
+    if (!start_first && !slot_is_over(x, old->t))
         plan.desired = SWARM__V1__TASK_STATE__TASK_READY;
     for (uint32_t i = 0; i < n && !start_first; i++)
         slot_desire(x, &e[i], SWARM__V1__TASK_STATE__TASK_SHUTDOWN);

@@ -136,9 +136,16 @@ static void charge_task(struct scheduler *s, const Swarm__V1__Task *t)
     struct spec *spec = spec_of_charge(svc, t->spec_version);
     uint32_t node = nodes_find(&s->nodes, t->node);
 
-    if (spec != NULL && node != NODES_NONE &&
-        charge(s, svc, spec, node, t->assigned_generic, t->n_assigned_generic, status_wanted(t)) <
-            0)
+    if (spec == NULL && specs_put_unknown(&s->specs, t) == 0) {
+        svc = specs_service(&s->specs, t->service);
+        spec = spec_of_charge(svc, t->spec_version);
+    }
+    if (spec == NULL)
+        s->stale = true;
+    else if (node == NODES_NONE)
+        spec->refs++; /* its node is gone; release_task() does not know that it was so early */
+    else if (charge(s, svc, spec, node, t->assigned_generic, t->n_assigned_generic,
+                    status_wanted(t)) < 0)
         s->stale = true;
 }
 
@@ -154,7 +161,7 @@ static void release_task(struct scheduler *s, const Swarm__V1__Task *t)
         release(s, svc, spec, node, t->assigned_generic, t->n_assigned_generic, status_wanted(t));
         s->event = true;
     } else {
-        specs_unref(&s->specs, svc, spec); /* its node went first */
+        specs_unref(&s->specs, svc, spec);
     }
 }
 
@@ -419,6 +426,13 @@ static void explain(struct attempt *a, const struct view_task *vt, const char *w
     txn_mark(a->txn);
 }
 
+/* What the allocator made PENDING in this very round comes back with the note of that change. */
+static void keep(struct attempt *a, const struct view_task *vt, size_t *kept)
+{
+    if (status_state(vt->t) == SWARM__V1__TASK_STATE__TASK_PENDING)
+        a->spec->pending[(*kept)++] = vt->o->key;
+}
+
 static void try_preassigned(struct attempt *a, const struct view_task *vt, size_t *kept)
 {
     uint32_t node = nodes_find(&a->s->nodes, current(a, vt)->node);
@@ -433,7 +447,7 @@ static void try_preassigned(struct attempt *a, const struct view_task *vt, size_
     }
     filter_explain(&a->f, &why);
     explain(a, vt, sw_buf_str(&why));
-    a->spec->pending[(*kept)++] = vt->o->key;
+    keep(a, vt, kept);
 }
 
 /* What the budget left of the pending list stays where it is. */
@@ -499,7 +513,7 @@ static size_t try_spec(struct attempt *a, size_t budget)
     }
     done = n > 0 ? place_group(a, todo, n) : 0;
     for (size_t i = done; i < n; i++)
-        p->pending[kept++] = todo[i]->o->key;
+        keep(a, todo[i], &kept);
     memmove(p->pending + kept, p->pending + looked,
             (p->n_pending - looked) * sizeof(*p->pending));
     p->n_pending -= looked - kept;

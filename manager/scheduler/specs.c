@@ -149,21 +149,40 @@ static int add_version(struct service_specs *svc, uint64_t version, const Swarm_
     return 0;
 }
 
+static struct service_specs *service_made(struct specs *s, uint64_t key)
+{
+    struct service_specs *svc = specs_service(s, key);
+
+    if (svc != NULL)
+        return svc;
+    svc = sw_calloc(1, sizeof(*svc));
+    if (svc == NULL)
+        return NULL;
+    svc->key = key;
+    if (sw_map_put(&s->services, key, svc) < 0) {
+        sw_free(svc);
+        return NULL;
+    }
+    return svc;
+}
+
+int specs_put_unknown(struct specs *s, const Swarm__V1__Task *t)
+{
+    Swarm__V1__EndpointSpec e = SWARM__V1__ENDPOINT_SPEC__INIT;
+    struct service_specs *svc = service_made(s, t->service);
+
+    e.n_ports = t->n_ports;
+    e.ports = t->ports;
+    return svc != NULL ? add_version(svc, t->spec_version, NULL, &e) : -ENOMEM;
+}
+
 int specs_put(struct specs *s, const Swarm__V1__Service *msg)
 {
-    struct service_specs *svc = specs_service(s, msg->meta->key);
+    struct service_specs *svc = service_made(s, msg->meta->key);
     int r = 0;
 
-    if (svc == NULL) {
-        svc = sw_calloc(1, sizeof(*svc));
-        if (svc == NULL)
-            return -ENOMEM;
-        svc->key = msg->meta->key;
-        if (sw_map_put(&s->services, svc->key, svc) < 0) {
-            sw_free(svc);
-            return -ENOMEM;
-        }
-    }
+    if (svc == NULL)
+        return -ENOMEM;
     svc->msg = msg;
     for (size_t i = 0; r == 0 && i < msg->n_history; i++)
         r = add_version(svc, msg->history[i]->spec_version, msg->history[i]->task,
