@@ -96,6 +96,7 @@ static void on_leader_changed(void *arg, uint64_t member, const char *address)
     m->leader_id = member;
     (void)snprintf(m->leader_addr, sizeof(m->leader_addr), "%s", address);
     leader_link_set(m->link, self ? "" : address);
+    visualizer_set_leader(m->visualizer, member);
     dispatcher_managers_changed(m->dispatcher);
     manager_setup_progress(m);
 }

@@ -136,6 +136,8 @@ static void on_visualizer(struct manager *m)
         return;
     if (visualizer_new(&m->visualizer, m->loop, m->view, m->file->visualizer_addr, &err) < 0)
         log_error("visualizer not started: %s", err.msg); /* the cluster works without it */
+    else
+        visualizer_set_leader(m->visualizer, m->leader_id);
 }
 
 int manager_serve(struct manager *m, struct sw_err *err)
