@@ -92,9 +92,11 @@ static int serve(uv_loop_t *loop, int listen_fd, const struct options *o, struct
 {
     struct netd_control *control = NULL;
     uv_signal_t term, intr;
+    uv_tcp_t first; /* libuv opens a spare descriptor with the first stream: before the filter */
     unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     int r;
 
+    (void)uv_tcp_init(loop, &first);
     (void)uv_signal_init(loop, &term);
     (void)uv_signal_init(loop, &intr);
     (void)uv_signal_start(&term, on_signal, SIGTERM);
@@ -108,6 +110,7 @@ static int serve(uv_loop_t *loop, int listen_fd, const struct options *o, struct
         (void)uv_run(loop, UV_RUN_DEFAULT);
         netd_control_free(control);
     }
+    uv_close((uv_handle_t *)&first, NULL);
     uv_close((uv_handle_t *)&term, NULL);
     uv_close((uv_handle_t *)&intr, NULL);
     (void)uv_run(loop, UV_RUN_DEFAULT);
