@@ -105,6 +105,13 @@ void human_utc(struct sw_buf *out, int64_t ns)
     sw_buf_puts(out, " +0000 utc");
 }
 
+void human_utc_go(struct sw_buf *out, int64_t ns)
+{
+    human_utc(out, ns);
+    if (out->len >= 3)
+        memcpy(out->data + out->len - 3, "UTC", 3);
+}
+
 void human_state(struct sw_buf *out, const char *s)
 {
     if (*s == '\0')

@@ -18,6 +18,8 @@ void human_size(struct sw_buf *out, double bytes, int digits);
 void human_bytes(struct sw_buf *out, double bytes);
 /** human_utc() - Go's default text of a UTC time: "2026-11-23 22:15:25.299040094 +0000 utc". */
 void human_utc(struct sw_buf *out, int64_t ns);
+/** human_utc_go() - the same with "UTC" in capitals: Go's Time.String(). */
+void human_utc_go(struct sw_buf *out, int64_t ns);
 /** human_state() - "running" -> "Running": first byte in upper case. */
 void human_state(struct sw_buf *out, const char *s);
 
