@@ -75,7 +75,7 @@ int container_not_running(const struct container *c, struct sw_err *err)
 
 static void drop_link(struct container *c)
 {
-    link_free(c->link);
+    shimlink_free(c->link);
     c->link = NULL;
     host_reap(c->host, c->shim);
     c->shim = 0;
@@ -226,7 +226,7 @@ void container_free(struct container *c)
         return;
     container_exec_orphan(c);
     container_stream_orphan(c);
-    link_free(c->link);
+    shimlink_free(c->link);
     if (c->shim > 0)
         host_reap(c->host, c->shim);
     sw_timer_fini(&c->later);
@@ -275,14 +275,14 @@ static int container_make(struct container **out, struct container_host *host, c
 
 static int make_link(struct container *c, int fd, struct sw_err *err)
 {
-    struct link_events ev = { .event = on_event, .end = on_link_end, .arg = c };
+    struct shimlink_events ev = { .event = on_event, .end = on_link_end, .arg = c };
 
-    return link_new(&c->link, c->host->loop, fd, &ev, err);
+    return shimlink_new(&c->link, c->host->loop, fd, &ev, err);
 }
 
 static int refuse_living(const struct container *c, struct sw_err *err)
 {
-    int fd = faccessat(c->dir, WIRE_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? link_connect(c->dir)
+    int fd = faccessat(c->dir, WIRE_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? shimlink_connect(c->dir)
                                                                             : -ENOENT;
 
     if (fd < 0)
@@ -338,7 +338,7 @@ int container_adopt(struct container **out, struct container_host *host, const c
     if (faccessat(c->dir, WIRE_SPEC, F_OK, 0) < 0)
         return sw_err_set(err, SW_E_NOT_FOUND, "no container in '%s'", bundle);
     c->adopted = true;
-    fd = read_exit(c) ? -ENOENT : link_connect(c->dir);
+    fd = read_exit(c) ? -ENOENT : shimlink_connect(c->dir);
     if (fd < 0) {
         if (!read_exit(c)) /* it may have ended between the two looks */
             end_lost(c);
@@ -350,7 +350,7 @@ int container_adopt(struct container **out, struct container_host *host, const c
     req.kind_case = SWARM__V1__SHIM_REQUEST__KIND_HELLO;
     req.hello = &hello;
     if (r == 0)
-        r = link_send(c->link, &req, NULL, 0, err);
+        r = shimlink_send(c->link, &req, NULL, 0, err);
     if (r < 0)
         return r;
     *out = sw_steal(c);
@@ -367,7 +367,7 @@ int container_send(struct container *c, const Swarm__V1__ShimRequest *req, const
             (void)close(fds[i]);
         return container_not_running(c, err);
     }
-    return link_send(c->link, req, fds, n_fds, err);
+    return shimlink_send(c->link, req, fds, n_fds, err);
 }
 
 int container_start(struct container *c, struct sw_err *err)

@@ -7,7 +7,7 @@
 
 #include "agent/sandbox/container.h"
 #include "agent/sandbox/host.h"
-#include "agent/sandbox/link.h"
+#include "agent/sandbox/shimlink.h"
 #include "common/base/list.h"
 
 struct container {
@@ -18,7 +18,7 @@ struct container {
     int dir; /* of the bundle */
     struct cgroup cg;
     struct container_events events;
-    struct link *link;
+    struct shimlink *link;
     pid_t shim; /* 0 when not our child */
     pid_t pid;
     struct container_exit exit;

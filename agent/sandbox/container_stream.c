@@ -124,7 +124,7 @@ int container_attach(struct container_stream **out, struct container *c,
         return sw_err_set(err, -ENOMEM, "attach");
     if (c->state == CONTAINER_DEAD || c->state == CONTAINER_CREATING)
         return container_not_running(c, err);
-    fd = link_connect(c->dir);
+    fd = shimlink_connect(c->dir);
     if (fd == -ENOENT || fd == -ECONNREFUSED)
         return container_not_running(c, err);
     if (fd < 0)

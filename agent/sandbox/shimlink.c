@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/sandbox/link.h"
+#include "agent/sandbox/shimlink.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,37 +11,37 @@
 #include "agent/sandbox/wire.h"
 #include "common/base/alloc.h"
 
-struct link {
+struct shimlink {
     struct fdio *io;
     struct sw_buf rx;
-    struct link_events events;
+    struct shimlink_events events;
     bool busy, dead; /* freed from within a callback: later */
 };
 
-static void link_destroy(struct link *l)
+static void shimlink_destroy(struct shimlink *l)
 {
     fdio_free(l->io);
     sw_buf_fini(&l->rx);
     sw_free(l);
 }
 
-void link_free(struct link *l)
+void shimlink_free(struct shimlink *l)
 {
     if (l == NULL || l->dead)
         return;
     l->dead = true;
     if (!l->busy)
-        link_destroy(l);
+        shimlink_destroy(l);
 }
 
-static void link_ended(struct link *l)
+static void shimlink_ended(struct shimlink *l)
 {
     if (!l->dead)
         l->events.end(l->events.arg);
 }
 
 /* Return: false when the peer does not speak our protocol. */
-static bool take_events(struct link *l)
+static bool take_events(struct shimlink *l)
 {
     size_t at = 0;
     long n = 0;
@@ -67,35 +67,35 @@ static bool take_events(struct link *l)
 
 static void on_data(struct fdio *io, const uint8_t *p, size_t len, void *arg)
 {
-    struct link *l = arg;
+    struct shimlink *l = arg;
 
     (void)io;
     l->busy = true;
     sw_buf_add(&l->rx, p, len);
     if (sw_buf_failed(&l->rx) || l->rx.len > WIRE_FRAME_MAX || !take_events(l))
-        link_ended(l);
+        shimlink_ended(l);
     l->busy = false;
     if (l->dead)
-        link_destroy(l);
+        shimlink_destroy(l);
 }
 
 static void on_end(struct fdio *io, int status, void *arg)
 {
-    struct link *l = arg;
+    struct shimlink *l = arg;
 
     (void)io;
     (void)status;
     l->busy = true;
-    link_ended(l);
+    shimlink_ended(l);
     l->busy = false;
     if (l->dead)
-        link_destroy(l);
+        shimlink_destroy(l);
 }
 
-int link_new(struct link **out, struct uv_loop_s *loop, int fd, const struct link_events *events,
+int shimlink_new(struct shimlink **out, struct uv_loop_s *loop, int fd, const struct shimlink_events *events,
              struct sw_err *err)
 {
-    struct link *l = sw_calloc(1, sizeof(*l));
+    struct shimlink *l = sw_calloc(1, sizeof(*l));
     struct fdio_events ev = { .data = on_data, .end = on_end, .arg = l };
     int r;
 
@@ -113,7 +113,7 @@ int link_new(struct link **out, struct uv_loop_s *loop, int fd, const struct lin
     return 0;
 }
 
-int link_send(struct link *l, const Swarm__V1__ShimRequest *req, const int *fds, size_t n_fds,
+int shimlink_send(struct shimlink *l, const Swarm__V1__ShimRequest *req, const int *fds, size_t n_fds,
               struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf b = SW_BUF_INIT;
@@ -126,7 +126,7 @@ int link_send(struct link *l, const Swarm__V1__ShimRequest *req, const int *fds,
     return fdio_write(l->io, b.data, b.len, fds, n_fds, err);
 }
 
-int link_connect(int dir)
+int shimlink_connect(int dir)
 {
     struct sockaddr_un sa = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_exec.c - attached clients and further processes. */
+ * test_container_exec.c - attached clients and further processes. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

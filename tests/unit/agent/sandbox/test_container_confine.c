@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_confine.c - what a container may not do, and attacks that have worked on others. */
+ * test_container_confine.c - what a container may not do, and attacks that have worked on others. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
