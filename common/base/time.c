@@ -2,9 +2,7 @@
 #include "common/base/time.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -61,100 +59,197 @@ void sw_rfc3339(int64_t ns, char out[SW_RFC3339_MAX])
                    tm.tm_sec, text);
 }
 
+/* Exactly @digits digits, advancing *@s. Return: their value or -1. */
+static int number(const char **s, int digits)
+{
+    int v = 0;
+
+    for (int i = 0; i < digits; i++, (*s)++) {
+        if (!isdigit((unsigned char)**s))
+            return -1;
+        v = v * 10 + (**s - '0');
+    }
+    return v;
+}
+
+static bool expect(const char **s, char c)
+{
+    if (**s != c)
+        return false;
+    (*s)++;
+    return true;
+}
+
+static bool parse_date(const char **s, struct tm *tm)
+{
+    static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    bool leap;
+
+    tm->tm_year = number(s, 4);
+    if (tm->tm_year < 0 || !expect(s, '-'))
+        return false;
+    tm->tm_mon = number(s, 2) - 1;
+    if (tm->tm_mon < 0 || tm->tm_mon > 11 || !expect(s, '-'))
+        return false;
+    tm->tm_mday = number(s, 2);
+    leap = (tm->tm_year % 4 == 0 && tm->tm_year % 100 != 0) || tm->tm_year % 400 == 0;
+    return tm->tm_mday >= 1 && tm->tm_mday <= days[tm->tm_mon] + (leap && tm->tm_mon == 1 ? 1 : 0);
+}
+
+static bool parse_time(const char **s, struct tm *tm, int64_t *frac)
+{
+    int64_t scale = SW_NS_PER_S / 10;
+
+    tm->tm_hour = number(s, 2);
+    if (tm->tm_hour < 0 || tm->tm_hour > 23 || !expect(s, ':'))
+        return false;
+    tm->tm_min = number(s, 2);
+    if (tm->tm_min < 0 || tm->tm_min > 59 || !expect(s, ':'))
+        return false;
+    tm->tm_sec = number(s, 2);
+    if (tm->tm_sec < 0 || tm->tm_sec > 60) /* 60: a leap second */
+        return false;
+    *frac = 0;
+    if (**s != '.')
+        return true;
+    if (!isdigit((unsigned char)(*s)[1]))
+        return false;
+    for ((*s)++; isdigit((unsigned char)**s); (*s)++, scale /= 10)
+        *frac += (**s - '0') * scale;
+    return true;
+}
+
+/* Seconds east of Greenwich. */
+static bool parse_zone(const char **s, int *off)
+{
+    int sign = **s == '-' ? -1 : 1;
+    int h;
+    int m;
+
+    *off = 0;
+    if (**s == 'Z' || **s == 'z') {
+        (*s)++;
+        return true;
+    }
+    if (**s != '+' && **s != '-')
+        return false;
+    (*s)++;
+    h = number(s, 2);
+    if (h < 0 || h > 23 || !expect(s, ':'))
+        return false;
+    m = number(s, 2);
+    *off = sign * (h * 60 + m) * 60;
+    return m >= 0 && m <= 59;
+}
+
 bool sw_rfc3339_parse(const char *s, int64_t *ns)
 {
     struct tm tm = { 0 };
-    int64_t frac = 0;
-    int64_t scale = SW_NS_PER_S / 10;
-    int n = 0;
-    int off = 0;
+    int64_t frac;
+    int year;
+    int off;
 
-    if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &n) != 6)
+    if (!parse_date(&s, &tm) || (*s != 'T' && *s != 't'))
         return false;
-    s += n;
-    if (*s == '.') {
-        for (s++; isdigit((unsigned char)*s); s++, scale /= 10)
-            frac += (*s - '0') * scale;
-    }
-    if (*s == '+' || *s == '-') {
-        int h, m, used = 0;
-
-        if (sscanf(s + 1, "%2d:%2d%n", &h, &m, &used) != 2 || used != 5)
-            return false;
-        off = (h * 60 + m) * (*s == '-' ? -60 : 60);
-        s += 6;
-    } else if (*s == 'Z' || *s == 'z') {
-        s++;
-    } else {
+    s++;
+    if (!parse_time(&s, &tm, &frac) || !parse_zone(&s, &off) || *s != '\0')
         return false;
-    }
-    if (*s != '\0' || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31)
-        return false;
-    if (tm.tm_year <= 1) {
+    year = tm.tm_year;
+    if (year <= 1) { /* Go's zero time: never */
         *ns = 0;
         return true;
     }
-    if (tm.tm_year < 1678 || tm.tm_year > 2261)
+    if (year < 1678 || year > 2261)
         return false; /* does not fit int64 nanoseconds */
     tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
     *ns = ((int64_t)timegm(&tm) - off) * SW_NS_PER_S + frac;
     return true;
 }
 
-struct unit {
+static const struct unit {
     const char *name;
-    double ns;
+    int64_t ns;
+} units[] = {
+    { "ns", 1 },
+    { "us", 1000 },
+    { "\xc2\xb5s", 1000 },
+    { "\xce\xbcs", 1000 },
+    { "ms", SW_NS_PER_MS },
+    { "s", SW_NS_PER_S },
+    { "m", 60 * SW_NS_PER_S },
+    { "h", 3600 * SW_NS_PER_S },
 };
 
-static const struct unit units[] = {
-    { "ns", 1 },  { "us", 1e3 }, { "\xc2\xb5s", 1e3 }, { "ms", 1e6 },
-    { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
-};
+/* The longest unit that @s begins with: "ms" before "m". */
+static const struct unit *find_unit(const char *s)
+{
+    const struct unit *found = NULL;
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t len = strlen(units[i].name);
+
+        if (strncmp(s, units[i].name, len) == 0 && (found == NULL || len > strlen(found->name)))
+            found = &units[i];
+    }
+    return found;
+}
+
+/* One "12.5h", advancing *@s. Integers throughout: a double has no nanoseconds beyond 104 days. */
+static bool parse_term(const char **s, int64_t *ns)
+{
+    const struct unit *unit;
+    const char *fraction_at = NULL;
+    bool digits = false;
+    int64_t whole = 0;
+    int64_t total;
+
+    for (; isdigit((unsigned char)**s); (*s)++, digits = true)
+        if (__builtin_mul_overflow(whole, 10, &whole) ||
+            __builtin_add_overflow(whole, **s - '0', &whole))
+            return false;
+    if (expect(s, '.')) {
+        fraction_at = *s;
+        for (; isdigit((unsigned char)**s); (*s)++)
+            digits = true;
+    }
+    unit = find_unit(*s);
+    if (!digits || unit == NULL || __builtin_mul_overflow(whole, unit->ns, &total))
+        return false;
+    *s += strlen(unit->name);
+    if (fraction_at != NULL) {
+        int64_t scale = unit->ns;
+        int64_t rest = 0;
+
+        /* Digits beyond what a nanosecond can hold are cut off. */
+        for (const char *p = fraction_at; isdigit((unsigned char)*p) && scale > 0; p++) {
+            rest += (*p - '0') * scale / 10;
+            scale /= 10;
+        }
+        if (__builtin_add_overflow(total, rest, &total))
+            return false;
+    }
+    *ns = total;
+    return true;
+}
 
 bool sw_duration_parse(const char *s, int64_t *ns)
 {
-    double total = 0;
-    double sign = 1;
+    bool negative = *s == '-';
+    int64_t total = 0;
+    int64_t term;
 
     if (*s == '-' || *s == '+')
-        sign = *s++ == '-' ? -1 : 1;
+        s++;
     if (strcmp(s, "0") == 0) {
         *ns = 0;
         return true;
     }
     if (*s == '\0')
         return false;
-    while (*s != '\0') {
-        const struct unit *found = NULL;
-        size_t best = 0;
-        char *end;
-        double v;
-
-        if (!isdigit((unsigned char)*s) && *s != '.')
+    while (*s != '\0')
+        if (!parse_term(&s, &term) || __builtin_add_overflow(total, term, &total))
             return false;
-        if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
-            return false;
-        v = strtod(s, &end);
-        if (end == s || !isfinite(v))
-            return false;
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-            size_t len = strlen(units[i].name);
-
-            if (strncmp(end, units[i].name, len) == 0 && len > best) {
-                found = &units[i];
-                best = len;
-            }
-        }
-        if (found == NULL)
-            return false;
-        total += v * found->ns;
-        s = end + best;
-    }
-    if (total > 9.2e18)
-        return false;
-    *ns = (int64_t)llround(sign * total);
+    *ns = negative ? -total : total;
     return true;
 }
 
