@@ -7,7 +7,6 @@
 
 #include <intel-ipsec-mb.h>
 
-#include "common/crypto/secret.h"
 
 static_assert(sizeof(struct gcm_key_data) <= SW_AEAD_STATE_BYTES, "ipsec-mb's expanded key");
 static_assert(_Alignof(struct gcm_key_data) <= SW_AEAD_STATE_ALIGN, "ipsec-mb's alignment");
@@ -36,6 +35,16 @@ static void mb_seal(const struct sw_aead_state *st, const uint8_t *nonce, const 
     mb.enc(key_of(st), &ctx, out, in, n, nonce, aad, aad_len, out + n, SW_AEAD_TAG_BYTES);
 }
 
+/* As sw_secret_equal() does, without a branch on the bytes, but a word at a time. */
+static bool same_tag(const uint8_t a[SW_AEAD_TAG_BYTES], const uint8_t b[SW_AEAD_TAG_BYTES])
+{
+    uint64_t x[2], y[2];
+
+    __builtin_memcpy(x, a, sizeof(x));
+    __builtin_memcpy(y, b, sizeof(y));
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
 static bool mb_open(const struct sw_aead_state *st, const uint8_t *nonce, const uint8_t *aad,
                     size_t aad_len, const uint8_t *in, size_t n, uint8_t *out)
 {
@@ -46,7 +55,7 @@ static bool mb_open(const struct sw_aead_state *st, const uint8_t *nonce, const 
     n -= SW_AEAD_TAG_BYTES;
     __builtin_memcpy(got, in + n, sizeof(got)); /* before @out may overwrite it */
     mb.dec(key_of(st), &ctx, out, in, n, nonce, aad, aad_len, want, SW_AEAD_TAG_BYTES);
-    return sw_secret_equal(want, got, sizeof(want));
+    return same_tag(want, got);
 }
 
 static struct sw_aead provider = {
