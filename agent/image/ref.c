@@ -256,16 +256,18 @@ void image_ref_familiar(const struct image_ref *r, char out[IMAGE_REF_MAX + 32])
     format(r, image_name_familiar(r->name), out);
 }
 
+/* What is left must still mean the same: "docker.io/a.b/c" cannot be shortened. */
 const char *image_name_familiar(const char *name)
 {
     size_t domain = strlen(DEFAULT_DOMAIN "/");
+    const char *rest = name + domain;
 
-    if (strncmp(name, DEFAULT_DOMAIN "/", domain) != 0)
+    if (strncmp(name, DEFAULT_DOMAIN "/", domain) != 0 || domain_length(rest) > 0)
         return name;
-    name += domain;
-    if (strncmp(name, LIBRARY, strlen(LIBRARY)) == 0)
-        name += strlen(LIBRARY);
-    return name;
+    if (strncmp(rest, LIBRARY, strlen(LIBRARY)) == 0 &&
+        strchr(rest + strlen(LIBRARY), '/') == NULL)
+        rest += strlen(LIBRARY);
+    return rest;
 }
 
 bool image_glob(const char *pattern, const char *s)

@@ -25,6 +25,8 @@ static void references_are_read_and_shown_as_docker_does(void **state)
         { "index.docker.io/web", "docker.io/library/web:latest", "web:latest" },
         { "docker.io/library/web:2", "docker.io/library/web:2", "web:2" },
         { "shop/web", "docker.io/shop/web:latest", "shop/web:latest" },
+        { "docker.io/a.b/c", "docker.io/a.b/c:latest", "docker.io/a.b/c:latest" },
+        { "docker.io/library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest" },
         { "a/b/c", "docker.io/a/b/c:latest", "a/b/c:latest" },
         { "localhost/x", "localhost/x:latest", "localhost/x:latest" },
         { "127.0.0.1:5000/x/y:3", "127.0.0.1:5000/x/y:3", "127.0.0.1:5000/x/y:3" },
