@@ -54,8 +54,6 @@ static void on_fetched(const struct sw_err *err, void *arg)
 
     if (err != NULL)
         local = *err;
-    if (local.code == 0)
-        session_describe(f->a->session); /* others may have it from us now */
     fetch_end(f, &local);
 }
 
@@ -188,6 +186,14 @@ static const char *in_use(const char *id, bool *running, void *arg)
     return u.container;
 }
 
+static void on_images_changed(void *arg)
+{
+    struct agent *a = arg;
+
+    if (a->session != NULL)
+        session_describe(a->session); /* other nodes may fetch what is new here */
+}
+
 static void on_describe(void *arg)
 {
     struct agent *a = arg;
@@ -201,7 +207,7 @@ static void on_describe(void *arg)
 
 static int build_images(struct agent *a, struct sw_err *err)
 {
-    struct image_store_options o = { .in_use = in_use, .arg = a };
+    struct image_store_options o = { .in_use = in_use, .on_change = on_images_changed, .arg = a };
     char dir[512];
 
     (void)snprintf(dir, sizeof(dir), "%s/image", a->o.state_dir);

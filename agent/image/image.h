@@ -37,6 +37,9 @@ struct image_store_options {
     /** in_use() - the container that uses the image @id ("sha256:..."), NULL when none does. May
      * itself be NULL. @running: filled, whether that container runs. */
     const char *(*in_use)(const char *id, bool *running, void *arg);
+    /** on_change() - images or names changed and are on disk; before the change's done(). May be
+     * NULL. */
+    void (*on_change)(void *arg);
     void *arg;
 };
 

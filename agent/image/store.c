@@ -280,6 +280,8 @@ static void on_written(uv_work_t *w, int status)
     s->writing = false;
     if (err.code != 0)
         log_error("image index not written: %s", err.msg);
+    else if (s->opt.on_change != NULL && !s->closing)
+        s->opt.on_change(s->opt.arg);
     for (struct sw_list *l; (l = sw_list_pop_front(&s->writers)) != NULL;) {
         struct waiter *waiter = sw_list_entry(l, struct waiter, link);
 
