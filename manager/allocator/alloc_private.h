@@ -77,6 +77,9 @@ struct net *alloc_net(const struct allocator *a, uint64_t key);
 /** alloc_addr() - a new address on a network, taken at once. @owner: waits there if none is free.
  * @why: gets the reason. Return: 0: none. */
 uint32_t alloc_addr(struct alloc_step *s, uint64_t network, uint64_t owner, struct sw_buf *why);
+/** alloc_has_room() - the same question without taking one: asked for all networks first, so that
+ * nothing is written for an object that then lacks another address. */
+bool alloc_has_room(struct alloc_step *s, uint64_t network, uint64_t owner, struct sw_buf *why);
 /** alloc_is_addressed() - overlay networks have addresses, the predefined shadows have none. */
 bool alloc_is_addressed(const Swarm__V1__Network *n);
 bool alloc_publishes(const Swarm__V1__EndpointSpec *e); /* any ingress port */

@@ -84,35 +84,45 @@ static void wait_in(struct alloc_step *s, struct keys *k, uint64_t owner)
         s->a->stale = true;
 }
 
-uint32_t alloc_addr(struct alloc_step *s, uint64_t network, uint64_t owner, struct sw_buf *why)
+bool alloc_has_room(struct alloc_step *s, uint64_t network, uint64_t owner, struct sw_buf *why)
 {
-    struct view_object *o = view_object(s->view, network);
+    const struct view_object *o = view_object(s->view, network);
     struct net *n = alloc_net(s->a, network);
     char text[SUBNET_TEXT_MAX];
-    Swarm__V1__Network *edit;
-    uint32_t addr;
 
     if (n == NULL || o == NULL || o->kind != VIEW_NETWORK) {
         sw_buf_puts(why, network == 0 ? "there is no ingress network" : "network not found");
         wait_in(s, &s->a->waiting, owner);
-        return 0;
+        return false;
     }
+    if (!alloc_is_addressed(o->msg))
+        return true;
     if (n->pool.bits == NULL) {
         sw_buf_printf(why, "network %s: %s", o->name,
                       n->why[0] != '\0' ? n->why : "has no subnet yet");
         wait_in(s, &s->a->waiting, owner);
-        return 0;
+        return false;
     }
-    addr = pool_next(&n->pool, n->next_addr);
-    if (addr == 0) {
-        subnet_format(n->pool.net, text);
-        sw_buf_printf(why, "network %s: no free address in %s", o->name, text);
-        wait_in(s, &n->waiting, owner);
+    if (pool_next(&n->pool, n->next_addr) != 0)
+        return true;
+    subnet_format(n->pool.net, text);
+    sw_buf_printf(why, "network %s: no free address in %s", o->name, text);
+    wait_in(s, &n->waiting, owner);
+    return false;
+}
+
+uint32_t alloc_addr(struct alloc_step *s, uint64_t network, uint64_t owner, struct sw_buf *why)
+{
+    struct net *n = alloc_net(s->a, network);
+    Swarm__V1__Network *edit;
+    uint32_t addr;
+
+    if (!alloc_has_room(s, network, owner, why))
         return 0;
-    }
-    edit = txn_edit(s->txn, o);
+    edit = txn_edit(s->txn, view_object(s->view, network));
     if (edit == NULL)
         return 0;
+    addr = pool_next(&n->pool, n->next_addr);
     pool_take(&n->pool, addr);
     n->next_addr = addr + 1;
     edit->next_addr = addr + 1;

@@ -94,6 +94,12 @@ static uint32_t vip_on(const Swarm__V1__Endpoint *e, uint64_t network)
     return 0;
 }
 
+static bool vip_possible(struct alloc_step *s, const struct view_service *vs, uint64_t network,
+                         const Swarm__V1__Endpoint *old, struct sw_buf *why)
+{
+    return vip_on(old, network) != 0 || alloc_has_room(s, network, vs->o->key, why);
+}
+
 /* Return: 1: nothing to do or done, 0: cannot be had, -ENOMEM. */
 static int add_vip(struct alloc_step *s, const struct view_service *vs, uint64_t network,
                    const Swarm__V1__Endpoint *old, Swarm__V1__Endpoint *next, struct sw_buf *why)
@@ -126,6 +132,12 @@ static int add_vips(struct alloc_step *s, const struct view_service *vs,
 
     if (next->spec != NULL && next->spec->mode == SWARM__V1__ENDPOINT_SPEC__MODE__DNSRR)
         return 1;
+    for (size_t i = 0; t != NULL && i < t->n_networks; i++) {
+        if (!vip_possible(s, vs, t->networks[i]->network, old, why))
+            return 0;
+    }
+    if (alloc_publishes(next->spec) && !vip_possible(s, vs, s->a->ingress, old, why))
+        return 0;
     for (size_t i = 0; r == 1 && t != NULL && i < t->n_networks; i++)
         r = add_vip(s, vs, t->networks[i]->network, old, next, why);
     if (r == 1 && alloc_publishes(next->spec))

@@ -70,6 +70,12 @@ static int attach_all(struct alloc_step *s, const struct view_task *vt, struct a
     const Swarm__V1__TaskSpec *spec = view_task_spec(vt, &endpoint);
     int r = 1;
 
+    for (size_t i = 0; spec != NULL && i < spec->n_networks; i++) {
+        if (!alloc_has_room(s, spec->networks[i]->network, vt->o->key, why))
+            return 0;
+    }
+    if (alloc_publishes(endpoint) && !alloc_has_room(s, s->a->ingress, vt->o->key, why))
+        return 0;
     for (size_t i = 0; r == 1 && spec != NULL && i < spec->n_networks; i++)
         r = attach(s, vt, spec->networks[i]->network, spec->networks[i], out, why);
     if (r == 1 && alloc_publishes(endpoint))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * enforcer.c - tasks that their node no longer fits are rejected; restart.c then acts: SEMANTICS 14. */
+ * enforcer.c - tasks that their node no longer fits are rejected; restart.c then acts: SEMANTICS 14.
+ *
+ * A task is judged by its service's current constraints, except when it waits for an update: then by
+ * its own, since the update will replace it in its turn and a paused one must not be overtaken. */
 #include <errno.h>
 #include <string.h>
 
@@ -29,19 +32,47 @@ static bool take_generic(struct room *r, const Swarm__V1__GenericResource *g)
     return false;
 }
 
+static bool own_constraints_hold(struct orch_step *x, const struct view_node *vn,
+                                 const Swarm__V1__TaskSpec *spec)
+{
+    struct constraint_set set = { NULL, 0 };
+    struct sw_err err;
+    bool ok;
+    int r;
+
+    if (spec == NULL || spec->placement == NULL)
+        return true;
+    r = constraint_parse(spec->placement->constraints, spec->placement->n_constraints, &set, &err);
+    if (r < 0) {
+        x->o->stale |= r == -ENOMEM;
+        return r == -ENOMEM;
+    }
+    ok = constraint_match(&set, vn->n);
+    constraint_fini(&set);
+    return ok;
+}
+
+static bool constraints_hold(struct orch_step *x, struct svc *s, const struct view_node *vn,
+                             const struct view_task *vt, const Swarm__V1__TaskSpec *spec)
+{
+    if (s->mode == SVC_GLOBAL || s->mode == SVC_GLOBAL_JOB)
+        return true; /* follow their constraints by themselves: global.c */
+    if (!relation_is_clean(x, s, vt))
+        return own_constraints_hold(x, vn, spec);
+    return !s->constraints_bad && constraint_match(&s->constraints, vn->n);
+}
+
 static bool fits(struct orch_step *x, const struct view_node *vn, const struct view_task *vt,
                  struct room *r)
 {
     const Swarm__V1__TaskSpec *spec = view_task_spec(vt, NULL);
-    const struct svc *s = cache_svc(x->o, vt->t->service);
+    struct svc *s = cache_svc(x->o, vt->t->service);
     const Swarm__V1__Resources *want =
         spec != NULL && spec->resources != NULL ? spec->resources->reservations : NULL;
 
     if (s == NULL || s->msg == NULL)
         return true; /* its service is gone and so will it be */
-    /* Global services follow their constraints by themselves: global.c. */
-    if (s->mode != SVC_GLOBAL && s->mode != SVC_GLOBAL_JOB &&
-        (s->constraints_bad || !constraint_match(&s->constraints, vn->n)))
+    if (!constraints_hold(x, s, vn, vt, spec))
         return false;
     if (want != NULL) {
         if ((want->nano_cpus > 0 && want->nano_cpus > r->cpu) ||

@@ -87,6 +87,19 @@ static void rebuild(struct orchestrator *o, const struct view *v)
     }
 }
 
+/* Whose slots a change of the node concerns: when it died or came back, all that are wanted there or
+ * that a successor waits for; when its labels changed, those whose older placement may fit no more. */
+static bool concerns(const struct orchestrator *o, const struct node_mark *mark,
+                     const struct view_task *vt)
+{
+    const struct svc *s = cache_svc(o, vt->t->service);
+
+    if (mark->health)
+        return status_wanted(vt->t) || !status_ended(vt->t);
+    return s != NULL && s->msg != NULL && status_wanted(vt->t) &&
+           vt->t->spec_version != s->msg->spec_version;
+}
+
 static void look_at_nodes(struct orch_step *x)
 {
     struct orchestrator *o = x->o;
@@ -94,21 +107,18 @@ static void look_at_nodes(struct orch_step *x)
     for (size_t i = 0; i < o->n_nodes; i++) {
         const struct view_node *vn = view_node(x->view, o->nodes[i].key);
 
-        if (vn != NULL && o->nodes[i].health) {
-            sw_list_each(l, &vn->tasks)
-            {
-                const struct view_task *vt = sw_list_entry(l, struct view_task, of_node);
-                struct slot *slot = cache_slot_of(o, vt->t);
-
-                if (slot != NULL && status_wanted(vt->t))
-                    cache_dirty_slot(o, slot);
-                if (slot != NULL && !status_wanted(vt->t) && !status_ended(vt->t))
-                    cache_dirty_slot(o, slot); /* its successor may be waiting for it */
-            }
-        }
         global_note_node(x, o->nodes[i].key);
-        if (vn != NULL)
-            enforce(x, vn);
+        if (vn == NULL)
+            continue;
+        sw_list_each(l, &vn->tasks)
+        {
+            const struct view_task *vt = sw_list_entry(l, struct view_task, of_node);
+            struct slot *slot = cache_slot_of(o, vt->t);
+
+            if (slot != NULL && concerns(o, &o->nodes[i], vt))
+                cache_dirty_slot(o, slot);
+        }
+        enforce(x, vn);
     }
     o->n_nodes = 0;
 }

@@ -15,7 +15,7 @@
 #include "tests/sim/world.h"
 
 struct restart { /* a replacement made by the restart supervisor */
-    uint64_t service, slot, node, version, iteration;
+    uint64_t task, service, slot, node, version, iteration;
     int64_t at_ns;
 };
 
@@ -213,9 +213,18 @@ static void check_restart(struct oracle *o, const struct view_task *vt)
         o->restarts = sw_realloc(o->restarts, o->cap_restarts * sizeof(*o->restarts));
         assert(o->restarts != NULL);
     }
-    o->restarts[o->n_restarts++] = (struct restart){ t->service,      t->slot,
-                                                     t->node,         t->spec_version,
-                                                     t->job_iteration, o->w->m.now_ns };
+    o->restarts[o->n_restarts++] = (struct restart){
+        vt->o->key,      t->service,       t->slot,          t->node,
+        t->spec_version, t->job_iteration, o->w->m.now_ns };
+}
+
+/* A replacement that never got to a node and is not wanted any more was none. */
+static void forget_restart(struct oracle *o, uint64_t task)
+{
+    for (size_t i = 0; i < o->n_restarts; i++) {
+        if (o->restarts[i].task == task)
+            o->restarts[i] = o->restarts[--o->n_restarts];
+    }
 }
 
 /* ---- O8, O7 ----------------------------------------------------------------------------------- */
@@ -320,6 +329,9 @@ void oracle_change(struct oracle *o, const struct view_change *c)
 {
     if (c->kind == VIEW_SERVICE && c->before != NULL && c->after != NULL)
         check_update(o, c->before, c->after);
+    if (c->kind == VIEW_TASK && c->after == NULL &&
+        status_state(c->before) < TASK_STATE(ASSIGNED))
+        forget_restart(o, c->key);
     if (c->kind == VIEW_TASK && c->after != NULL) {
         const struct view_task *vt = view_task(o->w->m.view, c->key);
 
@@ -481,6 +493,11 @@ static void check_service(struct oracle *o, const struct view_service *vs)
     const Swarm__V1__RestartPolicy *p = vs->s->spec->task->restart;
     bool always = p == NULL || (p->condition == SWARM__V1__RESTART_POLICY__CONDITION__ANY &&
                                 p->max_attempts == 0);
+    int update = update_state(vs->s);
+    bool settled = update != SWARM__V1__UPDATE_STATUS__STATE__UPDATING &&
+                   update != SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_STARTED &&
+                   update != SWARM__V1__UPDATE_STATUS__STATE__PAUSED &&
+                   update != SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_PAUSED;
     struct sw_map slots;
     uint64_t wanted = 0;
     uint64_t eligible = 0;
@@ -502,9 +519,7 @@ static void check_service(struct oracle *o, const struct view_service *vs)
         wanted++;
         check_wanted_task(o, vs, vt);
         check_pending_is_justified(o, vs, vt);
-        if (sw_map_get(&slots, slot) != NULL && update_state(vs->s) != SWARM__V1__UPDATE_STATUS__STATE__PAUSED &&
-            update_state(vs->s) != SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_PAUSED &&
-            update_state(vs->s) != SWARM__V1__UPDATE_STATUS__STATE__UPDATING)
+        if (sw_map_get(&slots, slot) != NULL && settled)
             oracle_fail(o->w, "O2: two tasks in slot %lu of service %lu", ul(slot),
                         ul(vs->o->key));
         wanted -= sw_map_get(&slots, slot) != NULL;
@@ -515,7 +530,8 @@ static void check_service(struct oracle *o, const struct view_service *vs)
                         ul(vs->o->key), ul(vt->t->node));
     }
     sw_map_fini(&slots);
-    if (replicated && (always ? wanted != vs->s->spec->replicated->replicas
+    /* An update whose new task finds no place waits for it, with what ended meanwhile. */
+    if (replicated && (always && settled ? wanted != vs->s->spec->replicated->replicas
                               : wanted > vs->s->spec->replicated->replicas))
         oracle_fail(o->w, "O2: service %lu has %lu tasks, %lu are wanted", ul(vs->o->key),
                     ul(wanted), ul(vs->s->spec->replicated->replicas));
@@ -525,7 +541,7 @@ static void check_service(struct oracle *o, const struct view_service *vs)
 
         eligible += takes_tasks(vn) && allowed(vs, vn);
     }
-    if (global && always && wanted < eligible)
+    if (global && always && settled && wanted < eligible)
         oracle_fail(o->w, "O3: global service %lu runs on %lu of %lu nodes", ul(vs->o->key),
                     ul(wanted), ul(eligible));
 }
