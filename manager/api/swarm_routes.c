@@ -122,13 +122,13 @@ static void info(struct http_request *req, void *arg)
             json_string("rpc error: code = Unknown desc = The swarm does not have a leader. It's "
                         "possible that too few managers are online. Make sure more than half of "
                         "the managers are online."));
-    http_reply_json(req, 200, o);
+    http_reply_json(req, 200, json_pack("{s:o}", "Swarm", o));
 }
 
 const struct http_route api_swarm_routes[] = {
     { "GET", "/swarm", inspect, HTTP_BODY_WHOLE, 0 },
     { "POST", "/swarm/update", update, HTTP_BODY_WHOLE, 0 },
     { "GET", "/swarm/unlockkey", unlock_key, HTTP_BODY_WHOLE, 0 },
-    { "GET", "/swarm/info", info, HTTP_BODY_WHOLE, 0 },
+    { "GET", "/info", info, HTTP_BODY_WHOLE, 0 },
 };
 const size_t api_swarm_routes_n = SW_ARRAY_LEN(api_swarm_routes);

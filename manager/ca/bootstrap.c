@@ -61,6 +61,15 @@ static int fill_spec(Swarm__V1__Cluster *c, const Swarm__V1__Bootstrap *b)
         return -ENOMEM;
     if (b->spec == NULL)
         c->spec->task_history_limit = 5;
+    /* What `docker swarm init` fills in: SwarmKit api/defaults. */
+    if (c->spec->snapshot_interval == 0)
+        c->spec->snapshot_interval = 10000;
+    if (c->spec->log_entries_for_slow_followers == 0)
+        c->spec->log_entries_for_slow_followers = 500;
+    if (c->spec->election_tick == 0)
+        c->spec->election_tick = 10;
+    if (c->spec->heartbeat_tick == 0)
+        c->spec->heartbeat_tick = 1;
     if (c->spec->heartbeat_period_ns == 0)
         c->spec->heartbeat_period_ns = 5 * SW_NS_PER_S;
     if (c->spec->node_cert_expiry_ns == 0)
