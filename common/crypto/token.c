@@ -61,10 +61,10 @@ static int check_prefix(const char *s, size_t n, struct sw_err *err)
 {
     if (n == 0)
         return sw_err_set(err, SW_E_INVALID, "invalid join token: it is empty");
-    if (n >= 7 && memcmp(s, "SWMTKN-", 7) == 0 && memcmp(s, PREFIX, sizeof(PREFIX) - 1) != 0)
+    if (strncmp(s, "SWMTKN-", 7) == 0 && strncmp(s, PREFIX, sizeof(PREFIX) - 1) != 0)
         return sw_err_set(err, SW_E_INVALID,
                           "invalid join token: only version 1 (SWMTKN-1-...) is known");
-    if (n >= 7 && memcmp(s, "SWMKEY-", 7) == 0)
+    if (strncmp(s, "SWMKEY-", 7) == 0)
         return sw_err_set(err, SW_E_INVALID,
                           "invalid join token: this is an unlock key (SWMKEY-...)");
     if (n < sizeof(PREFIX) - 1 || memcmp(s, PREFIX, sizeof(PREFIX) - 1) != 0)
@@ -135,7 +135,7 @@ int sw_unlock_key_parse(const char *text, uint8_t out[SW_UNLOCK_KEY_BYTES], stru
     const char *end;
     size_t len;
 
-    if (n < sizeof(KEY_PREFIX) - 1 || memcmp(s, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0)
+    if (strncmp(s, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0)
         return sw_err_set(err, SW_E_INVALID,
                           "invalid unlock key: it does not start with SWMKEY-1-");
     s += sizeof(KEY_PREFIX) - 1;

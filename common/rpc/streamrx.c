@@ -175,6 +175,8 @@ void stream_peer_end(struct sw_rpc_stream *s)
 
 void stream_peer_status(struct sw_rpc_stream *s, const struct sw_err *status)
 {
+    if (s->rx_status)
+        return; /* the first verdict counts */
     if (s->detached || sw_list_empty(&s->inbox)) {
         stream_finish(s, status);
         return;

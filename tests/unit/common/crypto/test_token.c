@@ -64,6 +64,8 @@ static void what_is_wrong_is_said_without_the_token(void **state)
         { "swmtkn-1-" DIGEST "-" SECRET, "invalid join token: it does not start with SWMTKN-1-" },
         { "SWMTKN-2-1-" DIGEST "-" SECRET,
           "invalid join token: only version 1 (SWMTKN-1-...) is known" },
+        { "SWMTKN-", "invalid join token: only version 1 (SWMTKN-1-...) is known" },
+        { "SWMTKN-1-", "invalid join token: it has three parts instead of four, was it cut?" },
         { "SWMKEY-1-abc", "invalid join token: this is an unlock key (SWMKEY-...)" },
         { "SWMTKN-1-" DIGEST,
           "invalid join token: it has three parts instead of four, was it cut?" },

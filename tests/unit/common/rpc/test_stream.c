@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "common/rpc/conn.h"
 #include "tests/unit/common/rpc/world.h"
 
 enum { METHOD_TEST = 100, METHOD_CALL };
@@ -385,6 +386,31 @@ static void what_stands_behind_a_paused_message_waits_for_it(void **state)
     assert_int_equal(p->at[1].why.code, SW_E_CONFLICT);
 }
 
+/* What no peer of ours sends: a second verdict on a stream whose first still waits. */
+static void a_second_verdict_is_ignored(void **state)
+{
+    struct pair *p = *state;
+    struct sw_buf frames = SW_BUF_INIT;
+    struct sw_buf record = SW_BUF_INIT;
+    struct sw_err why;
+
+    open_both(p);
+    sw_rpc_stream_pause(p->at[1].s);
+    send_text(p, &p->at[0], "data");
+    run_for(&p->w, 5);
+    (void)sw_err_set(&why, SW_E_CONFLICT, "first");
+    frame_put_status(&frames, 1, FRAME_STATUS, &why);
+    (void)sw_err_set(&why, SW_E_INTERNAL, "second");
+    frame_put_status(&frames, 1, FRAME_STATUS, &why);
+    record_put(&record, frames.data, frames.len);
+    conn_transport_cb.on_bytes(p->conn[1], record.data, record.len);
+    sw_rpc_stream_resume(p->at[1].s);
+    run_until(&p->w, &p->at[1].closed, 1);
+    assert_int_equal(p->at[1].why.code, SW_E_CONFLICT);
+    sw_buf_fini(&frames);
+    sw_buf_fini(&record);
+}
+
 static void urgent_goes_before_normal_before_bulk(void **state)
 {
     struct pair *p = *state;
@@ -584,6 +610,7 @@ int main(void)
         P(the_queue_of_a_stream_is_bounded),
         P(a_paused_stream_learns_of_cancellation_at_once),
         P(what_stands_behind_a_paused_message_waits_for_it),
+        P(a_second_verdict_is_ignored),
         P(urgent_goes_before_normal_before_bulk),
         P(a_deadline_ends_the_stream_on_both_sides),
         P(a_peer_that_vanishes_ends_every_stream_once),
