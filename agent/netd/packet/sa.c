@@ -127,7 +127,6 @@ static struct vtep_key *rx_make_key(struct vtep_rx_sa *sa, uint64_t period)
     }
     if (k != NULL && atomic_load_explicit(&k->period, memory_order_relaxed) != period) {
         atomic_store_explicit(&k->period, NO_PERIOD, memory_order_release);
-        atomic_thread_fence(memory_order_seq_cst);
         key_derive(k, sa->aead, &sa->secret, period);
         atomic_store_explicit(&k->period, period, memory_order_release);
         atomic_store_explicit(slot, k, memory_order_release);
