@@ -66,6 +66,8 @@ int http_query_int(const struct http_request *req, const char *name, int64_t abs
                    struct sw_err *err);
 /** http_body() - the whole body (HTTP_BODY_WHOLE routes), zero-terminated; "" when empty. */
 const char *http_body(const struct http_request *req, size_t *len);
+/** http_body_length() - bytes as the client announced them, 0: no body, -1: unknown (chunked). */
+int64_t http_body_length(const struct http_request *req);
 /** http_is_head() - HEAD is served by GET's handler; the body is dropped by itself. */
 bool http_is_head(const struct http_request *req);
 /** http_wants_upgrade() - the client sent "Connection: Upgrade". */

@@ -8,7 +8,6 @@
 #include "common/http/proxy.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -181,15 +180,6 @@ static void on_client_gone(struct http_request *req, void *arg)
     http_abort(req);
 }
 
-static int64_t request_length(const struct http_request *req)
-{
-    const char *length = http_header(req, "Content-Length");
-
-    if (http_header(req, "Transfer-Encoding") != NULL)
-        return -1;
-    return length == NULL ? 0 : (int64_t)strtoll(length, NULL, 10);
-}
-
 /* Return: false when it failed: answered, and @p is gone. */
 static bool proxy_send(struct proxy *p, bool upgrade, int64_t body_len)
 {
@@ -302,12 +292,12 @@ void http_proxy(struct http_request *req, struct uv_loop_s *loop,
     }
     if (http_wants_upgrade(req)) {
         p->phase = PROXY_COLLECT;
-        if (request_length(req) == 0) {
+        if (http_body_length(req) == 0) {
             proxy_send(p, true, 0);
             return;
         }
     } else {
-        int64_t len = request_length(req);
+        int64_t len = http_body_length(req);
 
         if (!proxy_send(p, false, len) || len == 0)
             return;

@@ -145,6 +145,11 @@ const char *http_body(const struct http_request *req, size_t *len)
     return sw_buf_str(&req->body);
 }
 
+int64_t http_body_length(const struct http_request *req)
+{
+    return req->body_len;
+}
+
 bool http_is_head(const struct http_request *req)
 {
     return strcmp(req->method, "HEAD") == 0;
@@ -409,6 +414,7 @@ int http_exchange_new(struct http_request **out, struct http_router *router,
     req->ops = ops;
     req->transport = transport;
     req->can_hijack = head->can_hijack;
+    req->body_len = head->body_len;
     *out = req;
     req->depth = 1;
     request_begin(req, head->body_len);

@@ -51,7 +51,8 @@ struct http_request {
     void *route_arg;
     size_t body_max;
     struct sw_buf body;
-    bool body_end; /* all of it has come in */
+    int64_t body_len; /* as announced, -1: unknown */
+    bool body_end;    /* all of it has come in */
 
     bool gone;
     bool high; /* above the mark: a drain callback is due */
