@@ -346,6 +346,8 @@ int agent_new(struct agent **out, uv_loop_t *loop, const struct agent_options *o
         return r;
     }
     sw_timer_start(&a->describe, DESCRIBE_MS);
+    if (a->identity != NULL && agent_member_tell_net(a, err) < 0)
+        log_error("networks of running containers can't be taken over: %s", err->msg);
     worker_start(a->worker, on_worker_started, a);
     *out = a;
     return 0;

@@ -382,7 +382,7 @@ static int listen_for_peers(struct agent *a, struct sw_err *err)
     return sw_rpc_server_new(&a->peers, &l, err);
 }
 
-int agent_member_begin(struct agent *a, struct sw_err *err)
+int agent_member_tell_net(struct agent *a, struct sw_err *err)
 {
     struct net_identity ni = {
         .node_key = a->node->node_key,
@@ -390,10 +390,16 @@ int agent_member_begin(struct agent *a, struct sw_err *err)
         .data_addr = a->node->data_addr,
         .data_port = (uint16_t)a->node->data_port,
     };
+
+    return net_set_identity(a->net, &ni, err);
+}
+
+int agent_member_begin(struct agent *a, struct sw_err *err)
+{
     int r = listen_for_peers(a, err);
 
     if (r == 0)
-        r = net_set_identity(a->net, &ni, err);
+        r = agent_member_tell_net(a, err);
     if (r == 0)
         r = image_fetcher_new(&a->fetcher, a->loop, a->images, a->identity, err);
     if (r == 0)

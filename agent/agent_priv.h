@@ -90,6 +90,8 @@ int agent_remove_tree(const char *path);
 
 /* agent_member.c: life as a member. */
 int agent_member_begin(struct agent *a, struct sw_err *err);
+/** agent_member_tell_net() - who we are; before containers of an earlier run are taken over. */
+int agent_member_tell_net(struct agent *a, struct sw_err *err);
 void agent_member_end(struct agent *a);
 int agent_member_new_session(struct agent *a, struct sw_err *err);
 Swarm__V1__NodeDescription *agent_describe(void *arg);
