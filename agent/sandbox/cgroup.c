@@ -306,7 +306,7 @@ int cgroup_fd(const struct cgroup *cg)
     char path[CGROUP_PATH_MAX];
     int fd;
 
-    if (cg->version != 2)
+    if (!cgroup_has(cg, CGROUP_UNIFIED))
         return -EOPNOTSUPP;
     if (cgroup_dir(cg, CGROUP_UNIFIED, path) < 0)
         return -ENAMETOOLONG;
@@ -316,20 +316,14 @@ int cgroup_fd(const struct cgroup *cg)
 
 int cgroup_join(const struct cgroup *cg, struct sw_err *err)
 {
-    int r;
-
-    if (cg->version == 2) {
-        r = cgroup_write(cg, CGROUP_UNIFIED, "cgroup.procs", "0");
-        return r < 0 ? sw_err_errno(err, -r, "enter cgroup") : 0;
-    }
-    for (unsigned i = 0; i < CGROUP_CONTROLLERS; i++) {
+    for (unsigned i = 0; i < CGROUP_CONTROLLERS && cg->version == 1; i++) {
         enum cgroup_controller c = (enum cgroup_controller)i;
+        int r;
 
-        /* "tasks" moves one thread, this one, without the lock that "cgroup.procs" takes; the
-         * unified hierarchy has no such file for a domain and is joined last. */
-        if (!cgroup_has(cg, c))
+        if (!cgroup_has(cg, c) || c == CGROUP_UNIFIED)
             continue;
-        r = cgroup_write(cg, c, c == CGROUP_UNIFIED ? "cgroup.procs" : "tasks", "0");
+        /* "tasks" moves one thread, this one, without the lock that "cgroup.procs" takes */
+        r = cgroup_write(cg, c, "tasks", "0");
         if (r < 0)
             return sw_err_errno(err, -r, "enter cgroup %s", names[i]);
     }
@@ -358,8 +352,8 @@ int cgroup_freeze(const struct cgroup *cg, bool freeze, struct sw_err *err)
 /* A hierarchy the container is in for certain, to list its processes. */
 static enum cgroup_controller any_hierarchy(const struct cgroup *cg)
 {
-    static const enum cgroup_controller order[] = { CGROUP_PIDS, CGROUP_FREEZER, CGROUP_MEMORY,
-                                                    CGROUP_CPU,  CGROUP_DEVICES, CGROUP_CPUACCT,
+    static const enum cgroup_controller order[] = { CGROUP_PIDS,  CGROUP_FREEZER, CGROUP_MEMORY,
+                                                    CGROUP_CPU,   CGROUP_DEVICES, CGROUP_CPUACCT,
                                                     CGROUP_BLKIO, CGROUP_UNIFIED };
 
     for (size_t i = 0; i < SW_ARRAY_LEN(order); i++)

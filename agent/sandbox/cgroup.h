@@ -6,9 +6,9 @@
  * hybrid, <root>/unified/<parent>/<id> as well, which has no controllers but cgroup.kill).
  *
  * Speed. Moving a process between cgroups waits for an RCU grace period, some milliseconds. Two
- * ways do not: to be born there (CLONE_INTO_CGROUP, version 2) and, since Linux 5.19, a thread that
- * writes "0" into "tasks" (version 1) or "cgroup.threads". The container's first process is therefore
- * placed by cgroup_fd() or by its own cgroup_join(), never from outside.
+ * ways do not: to be born there (CLONE_INTO_CGROUP, unified hierarchy) and, since Linux 5.19, a
+ * thread that writes "0" into "tasks" (version 1). A container's process therefore does both: it is
+ * cloned into cgroup_fd() and then calls cgroup_join(); it is never moved from outside.
  *
  * All calls are short file operations in memory; none sleeps but cgroup_remove(), shortly. */
 #ifndef SWARM_AGENT_SANDBOX_CGROUP_H
@@ -43,9 +43,9 @@ enum cgroup_controller {
 };
 
 struct cgroup {
-    int version;       /* 1 or 2 */
-    unsigned present;  /* version 1: SW_BIT(controller) of each hierarchy that is mounted */
-    char root[128];    /* where the hierarchies are mounted */
+    int version;      /* 1 or 2 */
+    unsigned present; /* version 1: SW_BIT(controller) of each hierarchy that is mounted */
+    char root[128];   /* where the hierarchies are mounted */
     char parent[128];
     char id[80]; /* "" is the parent itself */
 };
@@ -82,9 +82,11 @@ int cgroup_limit(const struct cgroup *cg, const struct container_resources *limi
  */
 int cgroup_devices(const struct cgroup *cg, const char *const *rules, struct sw_err *err);
 
-/** cgroup_fd() - for CLONE_INTO_CGROUP. Return: descriptor, -EOPNOTSUPP with version 1, -errno. */
+/** cgroup_fd() - of the unified hierarchy, for CLONE_INTO_CGROUP.
+ * Return: descriptor, -EOPNOTSUPP when the machine has none, -errno. */
 int cgroup_fd(const struct cgroup *cg);
-/** cgroup_join() - move the calling, single-threaded process. Return: 0 or -errno. */
+/** cgroup_join() - move the calling, single-threaded process in the hierarchies of version 1; there
+ * is nothing to do with version 2. Return: 0 or -errno. */
 int cgroup_join(const struct cgroup *cg, struct sw_err *err);
 
 /** cgroup_freeze() - Return: 0 when reached, CGROUP_PENDING, -errno. */

@@ -14,10 +14,10 @@
 #include "agent/sandbox/cgroup.h"
 #include "common/base/macro.h"
 
-#define DEV_RULES_MAX   64
-#define DEV_INSNS_RULE  6
-#define DEV_INSNS_MAX   (8 + DEV_RULES_MAX * DEV_INSNS_RULE)
-#define DEV_ANY         (-1)
+#define DEV_RULES_MAX  64
+#define DEV_INSNS_RULE 6
+#define DEV_INSNS_MAX  (8 + DEV_RULES_MAX * DEV_INSNS_RULE)
+#define DEV_ANY        (-1)
 
 /* Docker's defaults: make any node, use the standard ones and terminals. */
 const char *const cgroup_device_defaults[] = {
@@ -99,11 +99,14 @@ static bool parse_rule(const char *text, struct dev_rule *r)
     return r->access != 0;
 }
 
-static void emit(struct dev_prog *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
+static void emit(struct dev_prog *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
+                 int32_t imm)
 {
-    p->insns[p->len++] = (struct bpf_insn){
-        .code = code, .dst_reg = (uint8_t)(dst & 15), .src_reg = (uint8_t)(src & 15), .off = off, .imm = imm
-    };
+    p->insns[p->len++] = (struct bpf_insn){ .code = code,
+                                            .dst_reg = (uint8_t)(dst & 15),
+                                            .src_reg = (uint8_t)(src & 15),
+                                            .off = off,
+                                            .imm = imm };
 }
 
 /* r2 type, r3 access, r4 major, r5 minor; the context is in r1 (struct bpf_cgroup_dev_ctx). */

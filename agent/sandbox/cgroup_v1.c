@@ -95,8 +95,7 @@ int cgroup_v1_limit(const struct cgroup *cg, const struct container_resources *l
     if (r == 0 && l->cpuset_mems != NULL && l->cpuset_mems[0] != '\0') {
         r = cgroup_write(cg, CGROUP_CPUSET, "cpuset.mems", l->cpuset_mems);
         if (r < 0)
-            return sw_err_errno(err, -r,
-                                "Requested memory nodes are not available - requested %s",
+            return sw_err_errno(err, -r, "Requested memory nodes are not available - requested %s",
                                 l->cpuset_mems);
     }
     return r;

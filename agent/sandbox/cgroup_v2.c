@@ -109,9 +109,9 @@ static int limit_cpu(const struct cgroup *cg, const struct container_resources *
     }
     if (r < 0 || !cgroup_cpu_quota(l, &quota, &period))
         return r;
-    r = quota < 0 ? cgroup_writef(cg, CGROUP_UNIFIED, "cpu.max", "max %" PRIu64, period)
-                  : cgroup_writef(cg, CGROUP_UNIFIED, "cpu.max", "%" PRId64 " %" PRIu64, quota,
-                                  period);
+    r = quota < 0
+            ? cgroup_writef(cg, CGROUP_UNIFIED, "cpu.max", "max %" PRIu64, period)
+            : cgroup_writef(cg, CGROUP_UNIFIED, "cpu.max", "%" PRId64 " %" PRIu64, quota, period);
     return r < 0 ? sw_err_errno(err, -r, "limit cpu") : 0;
 }
 
@@ -133,8 +133,7 @@ int cgroup_v2_limit(const struct cgroup *cg, const struct container_resources *l
     if (r == 0 && l->cpuset_mems != NULL && l->cpuset_mems[0] != '\0') {
         r = cgroup_write(cg, CGROUP_UNIFIED, "cpuset.mems", l->cpuset_mems);
         if (r < 0)
-            return sw_err_errno(err, -r,
-                                "Requested memory nodes are not available - requested %s",
+            return sw_err_errno(err, -r, "Requested memory nodes are not available - requested %s",
                                 l->cpuset_mems);
     }
     return r;

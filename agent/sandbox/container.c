@@ -282,8 +282,9 @@ static int make_link(struct container *c, int fd, struct sw_err *err)
 
 static int refuse_living(const struct container *c, struct sw_err *err)
 {
-    int fd = faccessat(c->dir, WIRE_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? shimlink_connect(c->dir)
-                                                                            : -ENOENT;
+    int fd = faccessat(c->dir, WIRE_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+                 ? shimlink_connect(c->dir)
+                 : -ENOENT;
 
     if (fd < 0)
         return 0;
@@ -486,8 +487,7 @@ int container_pause(struct container *c, bool pause, void (*done)(int status, vo
     return 0;
 }
 
-int container_update(struct container *c, const struct container_resources *res,
-                     struct sw_err *err)
+int container_update(struct container *c, const struct container_resources *res, struct sw_err *err)
 {
     if (c->state == CONTAINER_DEAD)
         return container_not_running(c, err);

@@ -7,7 +7,8 @@
  * directory. The shim outlives us: after a restart of the agent container_adopt() finds it again.
  *
  *   container_create()  -> CREATING --created--> CREATED --container_start()--> STARTING
- *                              \--failed--> DEAD             \                     |  \--failed--> DEAD
+ *                              \--failed--> DEAD             \                     |  \--failed-->
+ * DEAD
  *                                                             \--exited--> DEAD    started
  *                                                                                  v
  *                                              DEAD <--exited-- RUNNING <----------+
@@ -72,33 +73,33 @@ enum container_mount_type {
 
 struct container_mount {
     enum container_mount_type type;
-    const char *source;      /* bind: absolute host path, symbolic links are followed */
-    const char *target;      /* absolute; resolved inside the container's root */
-    bool read_only;          /* recursive unless @non_recursive */
-    bool non_recursive;      /* bind: without what is mounted below the source */
-    bool create_source;      /* bind: make the directory when it is missing (docker run -v) */
-    bool copy_up;            /* bind of an empty directory: first fill it with what the image has
-                                at the target (a fresh volume without nocopy) */
-    const char *propagation; /* bind: NULL "rprivate", private rslave slave rshared shared */
-    uint64_t tmpfs_bytes;    /* 0: half the memory, as the kernel has it */
-    uint32_t tmpfs_mode;     /* 0: 01777 */
+    const char *source;        /* bind: absolute host path, symbolic links are followed */
+    const char *target;        /* absolute; resolved inside the container's root */
+    bool read_only;            /* recursive unless @non_recursive */
+    bool non_recursive;        /* bind: without what is mounted below the source */
+    bool create_source;        /* bind: make the directory when it is missing (docker run -v) */
+    bool copy_up;              /* bind of an empty directory: first fill it with what the image has
+                                  at the target (a fresh volume without nocopy) */
+    const char *propagation;   /* bind: NULL "rprivate", private rslave slave rshared shared */
+    uint64_t tmpfs_bytes;      /* 0: half the memory, as the kernel has it */
+    uint32_t tmpfs_mode;       /* 0: 01777 */
     const char *tmpfs_options; /* NULL or "exec,uid=5,size=1m": as of docker run --tmpfs */
 };
 
 struct container_resources {
-    int64_t nano_cpus;          /* 0: no limit; 1e9 is one CPU */
-    int64_t memory_bytes;       /* 0: no limit */
-    int64_t memory_swap_bytes;  /* memory + swap; 0: twice the memory, -1: no limit */
-    int64_t memory_low_bytes;   /* soft limit (reservation); 0: none */
+    int64_t nano_cpus;         /* 0: no limit; 1e9 is one CPU */
+    int64_t memory_bytes;      /* 0: no limit */
+    int64_t memory_swap_bytes; /* memory + swap; 0: twice the memory, -1: no limit */
+    int64_t memory_low_bytes;  /* soft limit (reservation); 0: none */
     bool swappiness_set;
-    int64_t swappiness;         /* 0 .. 100; v1 only */
-    int64_t pids;               /* 0 and -1: no limit */
-    uint64_t cpu_shares;        /* 0: 1024 */
-    uint64_t cpu_period_us;     /* with cpu_quota_us, instead of nano_cpus; 0: 100000 */
-    int64_t cpu_quota_us;       /* 0 and -1: no limit */
-    const char *cpuset_cpus;    /* "0-1,3" or NULL */
+    int64_t swappiness;      /* 0 .. 100; v1 only */
+    int64_t pids;            /* 0 and -1: no limit */
+    uint64_t cpu_shares;     /* 0: 1024 */
+    uint64_t cpu_period_us;  /* with cpu_quota_us, instead of nano_cpus; 0: 100000 */
+    int64_t cpu_quota_us;    /* 0 and -1: no limit */
+    const char *cpuset_cpus; /* "0-1,3" or NULL */
     const char *cpuset_mems;
-    bool oom_kill_disable;      /* v1 only */
+    bool oom_kill_disable; /* v1 only */
 };
 
 struct container_ulimit {
@@ -124,25 +125,25 @@ struct container_spec {
 
     /* root file system: overlayfs of the layers, lowest first in @lower */
     const char *const *lower;
-    const char *upper;  /* made when missing; must be on one file system with @work */
-    const char *work;   /* made when missing */
-    bool read_only;     /* the root only; mounts have their own flag */
-    bool sync_upper;    /* honour fsync(2) of the container in its upper layer and write it out at
-                           the end: for containers that are started again after a power failure.
-                           false: overlayfs "volatile"; nothing changes for mounts and volumes */
+    const char *upper; /* made when missing; must be on one file system with @work */
+    const char *work;  /* made when missing */
+    bool read_only;    /* the root only; mounts have their own flag */
+    bool sync_upper;   /* honour fsync(2) of the container in its upper layer and write it out at
+                          the end: for containers that are started again after a power failure.
+                          false: overlayfs "volatile"; nothing changes for mounts and volumes */
 
     /* process */
-    const char *const *argv; /* at least one */
-    const char *const *env;  /* "K=V"; PATH, HOSTNAME, TERM (with tty) and HOME are added when
-                                missing, in Docker's order */
-    const char *cwd;         /* NULL: "/"; made when missing */
-    const char *user;        /* NULL or "": root; "uid", "name", "uid:gid", "name:group" by the
-                                image's /etc/passwd and /etc/group */
+    const char *const *argv;   /* at least one */
+    const char *const *env;    /* "K=V"; PATH, HOSTNAME, TERM (with tty) and HOME are added when
+                                  missing, in Docker's order */
+    const char *cwd;           /* NULL: "/"; made when missing */
+    const char *user;          /* NULL or "": root; "uid", "name", "uid:gid", "name:group" by the
+                                  image's /etc/passwd and /etc/group */
     const char *const *groups; /* additional, names or numbers */
     bool tty;
-    bool open_stdin; /* false: /dev/null */
-    bool init;       /* a small process 1 that forwards signals and reaps */
-    int stop_signal; /* 0: SIGTERM */
+    bool open_stdin;       /* false: /dev/null */
+    bool init;             /* a small process 1 that forwards signals and reaps */
+    int stop_signal;       /* 0: SIGTERM */
     int64_t stop_grace_ms; /* -1: CONTAINER_GRACE_MS; 0 kills at once */
     unsigned tty_rows, tty_cols;
 
@@ -160,11 +161,11 @@ struct container_spec {
     /* confinement */
     const char *const *cap_add; /* "NET_ADMIN", "CAP_NET_ADMIN" or "ALL" */
     const char *const *cap_drop;
-    bool privileged;            /* all capabilities and devices, no seccomp, nothing masked */
+    bool privileged; /* all capabilities and devices, no seccomp, nothing masked */
     bool no_new_privs;
     enum container_seccomp seccomp;
     const char *seccomp_profile; /* custom: JSON text in Docker's form */
-    bool unmask;                 /* leave /proc and /sys paths unmasked and writable (systempaths) */
+    bool unmask; /* leave /proc and /sys paths unmasked and writable (systempaths) */
     const struct container_device *devices;
     size_t devices_len;
     const char *const *device_rules; /* "c 1:3 rwm", added to the policy */
@@ -232,11 +233,11 @@ enum container_state {
 };
 
 struct container_exit {
-    int code;   /* 0 .. 255; 128 + signal when a signal ended it; CONTAINER_EXIT_LOST */
-    int signal; /* 0 or the signal */
-    bool oom_killed; /* the kernel killed a process of the container for want of memory */
-    bool started;    /* false: it ended between created and started */
-    int64_t started_ns;  /* CLOCK_REALTIME; 0: never */
+    int code;           /* 0 .. 255; 128 + signal when a signal ended it; CONTAINER_EXIT_LOST */
+    int signal;         /* 0 or the signal */
+    bool oom_killed;    /* the kernel killed a process of the container for want of memory */
+    bool started;       /* false: it ended between created and started */
+    int64_t started_ns; /* CLOCK_REALTIME; 0: never */
     int64_t finished_ns;
 };
 
@@ -270,7 +271,8 @@ int container_create(struct container **out, struct container_host *host,
                      const struct container_spec *spec, const struct container_events *events,
                      struct sw_err *err);
 
-/** container_start() - let it execute. CREATED only, else SW_E_CONFLICT. started or failed follows. */
+/** container_start() - let it execute. CREATED only, else SW_E_CONFLICT. started or failed follows.
+ */
 int container_start(struct container *c, struct sw_err *err);
 
 /**
@@ -316,8 +318,8 @@ int container_pause(struct container *c, bool pause, void (*done)(int status, vo
                     void *data, struct sw_err *err);
 bool container_is_paused(const struct container *c);
 
-/** container_update() - change limits of a living container (docker update): what is 0 or NULL stays
- * as it is, -1 takes a limit away. */
+/** container_update() - change limits of a living container (docker update): what is 0 or NULL
+ * stays as it is, -1 takes a limit away. */
 int container_update(struct container *c, const struct container_resources *res,
                      struct sw_err *err);
 
@@ -342,9 +344,9 @@ int container_remove(struct container_host *host, const char *id, const char *bu
 struct container_stats {
     uint64_t cpu_ns, cpu_user_ns, cpu_system_ns;
     uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
-    uint64_t memory_bytes;      /* usage, with cache */
-    uint64_t memory_peak_bytes; /* 0: unknown */
-    uint64_t memory_limit_bytes; /* UINT64_MAX: none */
+    uint64_t memory_bytes;               /* usage, with cache */
+    uint64_t memory_peak_bytes;          /* 0: unknown */
+    uint64_t memory_limit_bytes;         /* UINT64_MAX: none */
     uint64_t memory_inactive_file_bytes; /* what `docker stats` subtracts */
     uint64_t memory_cache_bytes, memory_rss_bytes;
     uint64_t oom_kills;
@@ -378,8 +380,8 @@ struct container_stream_events {
 };
 
 struct container_attach_options {
-    bool in, out, err;   /* which streams */
-    bool close_stdin;    /* StdinOnce: the container's stdin ends with this client */
+    bool in, out, err; /* which streams */
+    bool close_stdin;  /* StdinOnce: the container's stdin ends with this client */
 };
 
 /**
@@ -411,8 +413,8 @@ struct container_exec_options {
     const char *cwd;        /* NULL: the container's */
     const char *user;       /* NULL or "": the container's */
     bool tty;
-    bool in;          /* false: /dev/null */
-    bool discard;     /* detached: stdio is /dev/null */
+    bool in;      /* false: /dev/null */
+    bool discard; /* detached: stdio is /dev/null */
     bool privileged;
     unsigned tty_rows, tty_cols;
 };
@@ -460,11 +462,11 @@ struct container_log_options {
 
 struct container_log_entry {
     enum container_stdio stream;
-    int64_t ns;         /* CLOCK_REALTIME at which it was read */
-    const uint8_t *p;   /* one line, with its '\n' unless @partial or the stream's last */
+    int64_t ns;       /* CLOCK_REALTIME at which it was read */
+    const uint8_t *p; /* one line, with its '\n' unless @partial or the stream's last */
     size_t len;
-    bool partial;       /* the line goes on in the next entry of this stream */
-    bool continued;     /* the line began in an earlier one: no timestamp before it */
+    bool partial;   /* the line goes on in the next entry of this stream */
+    bool continued; /* the line began in an earlier one: no timestamp before it */
 };
 
 /**

@@ -2,8 +2,8 @@
  * container_exec.c - a further process: its stdio is ours, its life is the shim's.
  *
  * The pipes are made here and travel to the shim with the request; a terminal is made inside and
- * comes to us over a socket pair. Told is first started or failed; exited comes when the process has
- * ended and its output too, or EXEC_DRAIN_MS later. */
+ * comes to us over a socket pair. Told is first started or failed; exited comes when the process
+ * has ended and its output too, or EXEC_DRAIN_MS later. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -347,7 +347,8 @@ int container_exec(struct container_exec **out, struct container *c,
 
 static struct container_exec *find(struct container *c, uint64_t id)
 {
-    sw_list_each(l, &c->execs) {
+    sw_list_each(l, &c->execs)
+    {
         struct container_exec *x = sw_list_entry(l, struct container_exec, link);
 
         if (x->id == id)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * container_log.c - reading a container's log: from the start or the last lines, and onwards.
  *
- * How it works. A worker thread reads one block of records at a time and splits them into lines; the
- * loop hands them out. At the end of a file the reader looks which file it is in now: when "log" has
- * become another inode the one it holds was renamed, and it goes on in the next younger one. With
- * follow it then waits for the bundle to change (inotify), and ends when the file "exit" is there. */
+ * How it works. A worker thread reads one block of records at a time and splits them into lines;
+ * the loop hands them out. At the end of a file the reader looks which file it is in now: when
+ * "log" has become another inode the one it holds was renamed, and it goes on in the next younger
+ * one. With follow it then waits for the bundle to change (inotify), and ends when the file "exit"
+ * is there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,15 +23,15 @@
 #include "common/base/buf.h"
 #include "common/base/macro.h"
 
-#define LOG_BLOCK (4 * (LOGFILE_DATA_MAX + 64))
-#define LOG_POLL_MS 1000 /* a change that inotify does not tell, e.g. when it has no watches left */
+#define LOG_BLOCK   (4 * (LOGFILE_DATA_MAX + 64))
+#define LOG_POLL_MS 1000 /* a change that inotify does not tell, e.g. when it has no watches left  \
+                          */
 
 enum log_state { LOG_IDLE, LOG_READING, LOG_WAITING, LOG_CLOSED, LOG_STATES };
 
 static const struct sw_state states[] = {
     [LOG_IDLE] = { "idle", SW_BIT(LOG_READING) | SW_BIT(LOG_CLOSED) },
-    [LOG_READING] = { "reading",
-                      SW_BIT(LOG_IDLE) | SW_BIT(LOG_WAITING) | SW_BIT(LOG_CLOSED) },
+    [LOG_READING] = { "reading", SW_BIT(LOG_IDLE) | SW_BIT(LOG_WAITING) | SW_BIT(LOG_CLOSED) },
     [LOG_WAITING] = { "waiting", SW_BIT(LOG_READING) | SW_BIT(LOG_CLOSED) },
     [LOG_CLOSED] = { "closed", 0 },
 };
@@ -79,8 +80,8 @@ static int add_entry(struct container_log *l, const struct logfile_head *h, cons
         l->entries_cap = cap;
     }
     e = &l->entries[l->entries_len++];
-    *e = (struct container_log_entry){ .stream = h->stream == 2 ? CONTAINER_STDERR
-                                                                : CONTAINER_STDOUT,
+    *e = (struct container_log_entry){ .stream =
+                                           h->stream == 2 ? CONTAINER_STDERR : CONTAINER_STDOUT,
                                        .ns = h->ns,
                                        .p = p,
                                        .len = len,

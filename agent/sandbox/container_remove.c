@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * container_remove.c - what must be gone afterwards: processes, cgroups, files. On worker threads. */
+ * container_remove.c - what must be gone afterwards: processes, cgroups, files. On worker threads.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

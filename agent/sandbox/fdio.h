@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fdio.h - one descriptor on the loop: pipe, socket or terminal, read and written without blocking.
  *
- * Private to agent/sandbox. Used instead of uv_stream_t because the shim's socket passes descriptors
- * and terminals end with EIO. */
+ * Private to agent/sandbox. Used instead of uv_stream_t because the shim's socket passes
+ * descriptors and terminals end with EIO. */
 #ifndef SWARM_AGENT_SANDBOX_FDIO_H
 #define SWARM_AGENT_SANDBOX_FDIO_H
 
@@ -30,8 +30,8 @@ struct fdio_events {
 int fdio_new(struct fdio **out, struct uv_loop_s *loop, int fd, bool reads,
              const struct fdio_events *events, struct sw_err *err);
 void fdio_free(struct fdio *io); /* NULL is fine; what is queued is lost */
-/** fdio_write() - copied. @fds: @n_fds descriptors that go with it, duplicated by the kernel when it
- * is sent; at most FDIO_FDS, closed here afterwards. Return: 0, -EPIPE after an end, -ENOMEM. */
+/** fdio_write() - copied. @fds: @n_fds descriptors that go with it, duplicated by the kernel when
+ * it is sent; at most FDIO_FDS, closed here afterwards. Return: 0, -EPIPE after an end, -ENOMEM. */
 int fdio_write(struct fdio *io, const void *p, size_t len, const int *fds, size_t n_fds,
                struct sw_err *err);
 #define FDIO_FDS 3

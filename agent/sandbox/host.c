@@ -26,8 +26,7 @@
  * /proc/<pid>/exe, whatever the container's capabilities are (CVE-2019-5736). */
 static int open_shim(const char *path, struct sw_err *err)
 {
-    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-                                           MOUNT_ATTR_NODEV,
+    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
                                .propagation = MS_PRIVATE };
     int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
@@ -141,7 +140,8 @@ int host_filter(struct container_host *h, uint64_t capabilities, const struct sw
     struct host_filter *f;
     int r;
 
-    sw_list_each(l, &h->filters) {
+    sw_list_each(l, &h->filters)
+    {
         f = sw_list_entry(l, struct host_filter, link);
         if (f->capabilities == capabilities) {
             *out = &f->program;

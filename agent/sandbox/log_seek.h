@@ -18,9 +18,9 @@ bool log_wanted(const struct container_log_options *o, const struct logfile_head
  *
  * Return: 0; -ENOENT when there is no log; -errno.
  */
-int log_seek(int dir, const struct container_log_options *o, int *fd, uint64_t *at,
-             uint64_t *skip);
-/** log_younger() - the file after the one @fd is. Return: descriptor; -ENOENT: it is the youngest. */
+int log_seek(int dir, const struct container_log_options *o, int *fd, uint64_t *at, uint64_t *skip);
+/** log_younger() - the file after the one @fd is. Return: descriptor; -ENOENT: it is the youngest.
+ */
 int log_younger(int dir, int fd);
 
 #endif

@@ -9,8 +9,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/sysmacros.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "agent/sandbox/inroot.h"
@@ -26,9 +26,8 @@ int mounts_new_fs(const char *type, const struct mounts_opt *opts, unsigned attr
     if (ctx < 0)
         return -errno;
     for (; opts != NULL && opts->key != NULL; opts++) {
-        int r = opts->value != NULL
-                    ? fsconfig(ctx, FSCONFIG_SET_STRING, opts->key, opts->value, 0)
-                    : fsconfig(ctx, FSCONFIG_SET_FLAG, opts->key, NULL, 0);
+        int r = opts->value != NULL ? fsconfig(ctx, FSCONFIG_SET_STRING, opts->key, opts->value, 0)
+                                    : fsconfig(ctx, FSCONFIG_SET_FLAG, opts->key, NULL, 0);
 
         if (r < 0)
             return -errno;
@@ -114,9 +113,7 @@ static int parse_propagation(const char *s, bool *recursive, uint64_t *out)
     static const struct {
         const char *name;
         uint64_t flag;
-    } table[] = {
-        { "private", MS_PRIVATE }, { "slave", MS_SLAVE }, { "shared", MS_SHARED }
-    };
+    } table[] = { { "private", MS_PRIVATE }, { "slave", MS_SLAVE }, { "shared", MS_SHARED } };
 
     *recursive = s[0] == '\0' || s[0] == 'r';
     if (s[0] == '\0')
@@ -246,8 +243,8 @@ static int attach_one(const struct mounts *m, const Swarm__V1__ShimMount *mt, in
         return sw_err_errno(err, -target, "make mountpoint '%s'", mt->target);
     if (fstatfs(target, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
         !proc_target_allowed(mt->target))
-        return sw_err_set(err, SW_E_INVALID,
-                          "\"%s\" cannot be mounted because it is inside /proc", mt->target);
+        return sw_err_set(err, SW_E_INVALID, "\"%s\" cannot be mounted because it is inside /proc",
+                          mt->target);
     if (mt->copy_up && S_ISDIR(st.st_mode)) {
         r = mounts_copy_up(target, source, err);
         if (r < 0)

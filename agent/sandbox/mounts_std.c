@@ -28,7 +28,8 @@ static int plain_dir(int base, const char *path, struct sw_err *err)
     if (fd == -ENOENT && mkdirat(base, path, 0755) == 0)
         fd = inroot_open_plain(base, path, O_PATH | O_DIRECTORY, false);
     if (fd == -ELOOP || fd == -ENOTDIR)
-        return sw_err_set(err, SW_E_INVALID, "/%s of the image must be an ordinary directory", path);
+        return sw_err_set(err, SW_E_INVALID, "/%s of the image must be an ordinary directory",
+                          path);
     return fd >= 0 ? fd : sw_err_errno(err, -fd, "make mountpoint /%s", path);
 }
 
@@ -89,10 +90,9 @@ static int fill_dev(int dev, struct sw_err *err)
 
 static int mount_dev(const Swarm__V1__ShimSpec *spec, struct mounts *m, struct sw_err *err)
 {
-    static const struct mounts_opt dev[] = { { "source", "tmpfs" },
-                                             { "mode", "755" },
-                                             { "size", "65536k" },
-                                             { NULL, NULL } };
+    static const struct mounts_opt dev[] = {
+        { "source", "tmpfs" }, { "mode", "755" }, { "size", "65536k" }, { NULL, NULL }
+    };
     static const struct mounts_opt pts[] = { { "source", "devpts" }, { "newinstance", NULL },
                                              { "ptmxmode", "0666" }, { "mode", "0620" },
                                              { "gid", "5" },         { NULL, NULL } };
@@ -104,8 +104,8 @@ static int mount_dev(const Swarm__V1__ShimSpec *spec, struct mounts *m, struct s
     int r = 0;
 
     (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)spec->shm_bytes);
-    m->dev = mount_new(m->root, "dev", "tmpfs", dev, MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
-                       err);
+    m->dev =
+        mount_new(m->root, "dev", "tmpfs", dev, MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME, err);
     if (m->dev < 0)
         return m->dev;
     r = fill_dev(m->dev, err);
@@ -125,9 +125,9 @@ static int mount_dev(const Swarm__V1__ShimSpec *spec, struct mounts *m, struct s
  * the cgroup namespace is private. Always read-only (CVE-2022-0492). */
 static int mount_cgroup1(int sys, const struct cgroup *cg, unsigned rdonly, struct sw_err *err)
 {
-    static const struct mounts_opt dir[] = {
-        { "source", "tmpfs" }, { "mode", "755" }, { NULL, NULL }
-    };
+    static const struct mounts_opt dir[] = { { "source", "tmpfs" },
+                                             { "mode", "755" },
+                                             { NULL, NULL } };
     SW_CLEANUP(sw_close_ptr) int fd = mount_new(sys, "fs/cgroup", "tmpfs", dir, SAFE, err);
     int r = 0;
 
@@ -197,10 +197,9 @@ int mounts_defaults(const Swarm__V1__ShimSpec *spec, const struct cgroup *cg, st
 /* ---- masked and read-only paths ---- */
 
 static const char *const masked[] = {
-    "/proc/acpi",        "/proc/asound",     "/proc/interrupts",
-    "/proc/kcore",       "/proc/keys",       "/proc/latency_stats",
-    "/proc/sched_debug", "/proc/scsi",       "/proc/timer_list",
-    "/proc/timer_stats", "/sys/firmware",    "/sys/devices/virtual/powercap",
+    "/proc/acpi",       "/proc/asound",        "/proc/interrupts",  "/proc/kcore",
+    "/proc/keys",       "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+    "/proc/timer_list", "/proc/timer_stats",   "/sys/firmware",     "/sys/devices/virtual/powercap",
 };
 
 static const char *const protected[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
@@ -271,8 +270,10 @@ static int protect(const struct mounts *m, const char *path, struct sw_err *err)
 
 int mounts_protect(const Swarm__V1__ShimSpec *spec, const struct mounts *m, struct sw_err *err)
 {
-    static const struct mounts_opt opts[] = { { "source", "tmpfs" }, { "size", "0" },
-                                              { "nr_inodes", "2" },  { "mode", "755" },
+    static const struct mounts_opt opts[] = { { "source", "tmpfs" },
+                                              { "size", "0" },
+                                              { "nr_inodes", "2" },
+                                              { "mode", "755" },
                                               { NULL, NULL } };
     SW_CLEANUP(sw_close_ptr) int empty = -1;
     int r = 0;

@@ -54,7 +54,8 @@ int process_prepare(const struct process_options *o, char ***env_out, struct sw_
 int process_exec(const struct process_options *o, char *const *env, int *exit_code,
                  struct sw_err *err);
 
-/** process_make_cwd() - make the working directory when it is missing. @root: the root's descriptor. */
+/** process_make_cwd() - make the working directory when it is missing. @root: the root's
+ * descriptor. */
 int process_make_cwd(int root, const char *cwd, struct sw_err *err);
 
 #endif

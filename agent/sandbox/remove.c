@@ -13,7 +13,7 @@
 #define REMOVE_DEPTH 32
 
 struct removal {
-    int top;        /* root of the tree: what is too deep is moved here first */
+    int top; /* root of the tree: what is too deep is moved here first */
     dev_t dev;
     unsigned moved; /* names for those */
     bool again;     /* something was moved: one more pass */

@@ -51,7 +51,8 @@ static int make_upper(const char *path, int top, struct sw_err *err)
 }
 
 /* overlayfs refuses a work directory that a volatile mount has used; our shims know that the upper
- * directory is sound unless the machine went down, and then the caller asked for @sync or accepts. */
+ * directory is sound unless the machine went down, and then the caller asked for @sync or accepts.
+ */
 static void forget_volatile(int work)
 {
     (void)unlinkat(work, "work/incompat/volatile/dirty", 0);

@@ -31,7 +31,7 @@ struct profile {
     scmp_filter_ctx ctx;
     uint64_t capabilities;
     uint32_t default_action;
-    bool is_default; /* calls it does not know answer ENOSYS */
+    bool is_default;                     /* calls it does not know answer ENOSYS */
     bool young[SECCOMP_SHARED_LAST + 1]; /* allowed by number: libseccomp has no name for it */
 };
 
@@ -40,11 +40,11 @@ static const struct {
     const char *name;
     int number;
 } young[] = {
-    { "cachestat", 451 },    { "fchmodat2", 452 },    { "map_shadow_stack", 453 },
-    { "futex_wake", 454 },   { "futex_wait", 455 },   { "futex_requeue", 456 },
-    { "statmount", 457 },    { "listmount", 458 },    { "lsm_get_self_attr", 459 },
+    { "cachestat", 451 },         { "fchmodat2", 452 },        { "map_shadow_stack", 453 },
+    { "futex_wake", 454 },        { "futex_wait", 455 },       { "futex_requeue", 456 },
+    { "statmount", 457 },         { "listmount", 458 },        { "lsm_get_self_attr", 459 },
     { "lsm_set_self_attr", 460 }, { "lsm_list_modules", 461 }, { "mseal", 462 },
-    { "setxattrat", 463 },   { "getxattrat", 464 },   { "listxattrat", 465 },
+    { "setxattrat", 463 },        { "getxattrat", 464 },       { "listxattrat", 465 },
     { "removexattrat", 466 },
 };
 
@@ -53,10 +53,14 @@ static const struct {
     const char *seccomp; /* of SCMP_ARCH_... without the prefix, lower case */
     uint32_t arch;
 } arches[] = {
-    { "amd64", "X86_64", SCMP_ARCH_X86_64 }, { "x86", "X86", SCMP_ARCH_X86 },
-    { "x32", "X32", SCMP_ARCH_X32 },         { "arm64", "AARCH64", SCMP_ARCH_AARCH64 },
-    { "arm", "ARM", SCMP_ARCH_ARM },         { "s390x", "S390X", SCMP_ARCH_S390X },
-    { "s390", "S390", SCMP_ARCH_S390 },      { "riscv64", "RISCV64", SCMP_ARCH_RISCV64 },
+    { "amd64", "X86_64", SCMP_ARCH_X86_64 },
+    { "x86", "X86", SCMP_ARCH_X86 },
+    { "x32", "X32", SCMP_ARCH_X32 },
+    { "arm64", "AARCH64", SCMP_ARCH_AARCH64 },
+    { "arm", "ARM", SCMP_ARCH_ARM },
+    { "s390x", "S390X", SCMP_ARCH_S390X },
+    { "s390", "S390", SCMP_ARCH_S390 },
+    { "riscv64", "RISCV64", SCMP_ARCH_RISCV64 },
     { "ppc64le", "PPC64LE", SCMP_ARCH_PPC64LE },
 };
 
@@ -124,9 +128,8 @@ static bool has_string(json_t *array, const char *s)
     size_t i;
     json_t *v;
 
-    json_array_foreach(array, i, v)
-        if (json_is_string(v) && strcmp(json_string_value(v), s) == 0)
-            return true;
+    json_array_foreach(array, i, v) if (json_is_string(v) &&
+                                        strcmp(json_string_value(v), s) == 0) return true;
     return false;
 }
 
@@ -136,7 +139,8 @@ static bool has_caps(json_t *array, uint64_t set)
     size_t i;
     json_t *v;
 
-    json_array_foreach(array, i, v) {
+    json_array_foreach(array, i, v)
+    {
         int cap = json_is_string(v) ? caps_parse(json_string_value(v)) : -1;
 
         if (cap < 0 || (set & CAPS_BIT(cap)) == 0)
@@ -168,7 +172,8 @@ static bool rule_applies(const struct profile *p, json_t *rule)
     v = json_object_get(ex, "minKernel");
     if (json_is_string(v) && kernel_at_least(json_string_value(v)))
         return false;
-    json_array_foreach(json_object_get(ex, "caps"), i, c) { /* any of them */
+    json_array_foreach(json_object_get(ex, "caps"), i, c)
+    { /* any of them */
         int cap = json_is_string(c) ? caps_parse(json_string_value(c)) : -1;
 
         if (cap >= 0 && (p->capabilities & CAPS_BIT(cap)) != 0)
@@ -185,9 +190,12 @@ static int parse_op(const char *s, enum scmp_compare *out)
         const char *name;
         enum scmp_compare op;
     } ops[] = {
-        { "SCMP_CMP_NE", SCMP_CMP_NE }, { "SCMP_CMP_LT", SCMP_CMP_LT },
-        { "SCMP_CMP_LE", SCMP_CMP_LE }, { "SCMP_CMP_EQ", SCMP_CMP_EQ },
-        { "SCMP_CMP_GE", SCMP_CMP_GE }, { "SCMP_CMP_GT", SCMP_CMP_GT },
+        { "SCMP_CMP_NE", SCMP_CMP_NE },
+        { "SCMP_CMP_LT", SCMP_CMP_LT },
+        { "SCMP_CMP_LE", SCMP_CMP_LE },
+        { "SCMP_CMP_EQ", SCMP_CMP_EQ },
+        { "SCMP_CMP_GE", SCMP_CMP_GE },
+        { "SCMP_CMP_GT", SCMP_CMP_GT },
         { "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
     };
 
@@ -205,7 +213,8 @@ static int parse_args(json_t *array, struct scmp_arg_cmp *out, unsigned *n, stru
     json_t *a;
 
     *n = 0;
-    json_array_foreach(array, i, a) {
+    json_array_foreach(array, i, a)
+    {
         json_int_t index = json_integer_value(json_object_get(a, "index"));
         json_int_t value = json_integer_value(json_object_get(a, "value"));
         json_int_t two = json_integer_value(json_object_get(a, "valueTwo"));
@@ -215,8 +224,8 @@ static int parse_args(json_t *array, struct scmp_arg_cmp *out, unsigned *n, stru
             parse_op(json_string_value(json_object_get(a, "op")), &op) < 0)
             return sw_err_set(err, SW_E_INVALID, "seccomp profile: bad argument condition");
         /* MASKED_EQ: value is the mask, valueTwo what has to be left */
-        out[(*n)++] = (struct scmp_arg_cmp){ (unsigned)index, op, (scmp_datum_t)value,
-                                             (scmp_datum_t)two };
+        out[(*n)++] =
+            (struct scmp_arg_cmp){ (unsigned)index, op, (scmp_datum_t)value, (scmp_datum_t)two };
     }
     return 0;
 }
@@ -277,7 +286,8 @@ static int add_rule(struct profile *p, json_t *rule, struct sw_err *err)
         r = add_named(p, json_string_value(name), action, args, n, err);
     if (r < 0)
         return r;
-    json_array_foreach(names, i, name) {
+    json_array_foreach(names, i, name)
+    {
         if (!json_is_string(name))
             return sw_err_set(err, SW_E_INVALID, "seccomp profile: a name is no string");
         r = add_named(p, json_string_value(name), action, args, n, err);
@@ -302,19 +312,22 @@ static int add_arches(struct profile *p, json_t *doc, struct sw_err *err)
     size_t i;
     int r = 0;
 
-    json_array_foreach(json_object_get(doc, "architectures"), i, v) {
+    json_array_foreach(json_object_get(doc, "architectures"), i, v)
+    {
         r = add_arch(p, v, err);
         if (r < 0)
             return r;
     }
-    json_array_foreach(json_object_get(doc, "archMap"), i, v) {
+    json_array_foreach(json_object_get(doc, "archMap"), i, v)
+    {
         const char *s = json_string_value(json_object_get(v, "architecture"));
         size_t j;
         json_t *sub;
 
         if (s == NULL || arch_by_token(s) != seccomp_arch_native())
             continue;
-        json_array_foreach(json_object_get(v, "subArchitectures"), j, sub) {
+        json_array_foreach(json_object_get(v, "subArchitectures"), j, sub)
+        {
             r = add_arch(p, sub, err);
             if (r < 0)
                 return r;
@@ -411,7 +424,8 @@ static int build(struct profile *p, json_t *doc, struct sw_buf *out, struct sw_e
     (void)seccomp_attr_set(p->ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree instead of a list */
     (void)seccomp_attr_set(p->ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
     r = add_arches(p, doc, err);
-    json_array_foreach(json_object_get(doc, "syscalls"), i, rule) {
+    json_array_foreach(json_object_get(doc, "syscalls"), i, rule)
+    {
         if (r < 0)
             break;
         r = add_rule(p, rule, err);
@@ -422,8 +436,7 @@ static int build(struct profile *p, json_t *doc, struct sw_buf *out, struct sw_e
     return r;
 }
 
-int seccomp_compile(const char *json, uint64_t capabilities, struct sw_buf *out,
-                    struct sw_err *err)
+int seccomp_compile(const char *json, uint64_t capabilities, struct sw_buf *out, struct sw_err *err)
 {
     SW_CLEANUP(sw_free_ptr) struct profile *p = sw_calloc(1, sizeof(*p));
     const char *text = json != NULL ? json : seccomp_default_json;

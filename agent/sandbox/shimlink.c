@@ -92,8 +92,8 @@ static void on_end(struct fdio *io, int status, void *arg)
         shimlink_destroy(l);
 }
 
-int shimlink_new(struct shimlink **out, struct uv_loop_s *loop, int fd, const struct shimlink_events *events,
-             struct sw_err *err)
+int shimlink_new(struct shimlink **out, struct uv_loop_s *loop, int fd,
+                 const struct shimlink_events *events, struct sw_err *err)
 {
     struct shimlink *l = sw_calloc(1, sizeof(*l));
     struct fdio_events ev = { .data = on_data, .end = on_end, .arg = l };
@@ -113,8 +113,8 @@ int shimlink_new(struct shimlink **out, struct uv_loop_s *loop, int fd, const st
     return 0;
 }
 
-int shimlink_send(struct shimlink *l, const Swarm__V1__ShimRequest *req, const int *fds, size_t n_fds,
-              struct sw_err *err)
+int shimlink_send(struct shimlink *l, const Swarm__V1__ShimRequest *req, const int *fds,
+                  size_t n_fds, struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf b = SW_BUF_INIT;
 

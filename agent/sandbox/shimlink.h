@@ -17,12 +17,12 @@ struct shimlink_events {
 };
 
 /** shimlink_new() - @fd: owned, also on failure */
-int shimlink_new(struct shimlink **out, struct uv_loop_s *loop, int fd, const struct shimlink_events *events,
-             struct sw_err *err);
+int shimlink_new(struct shimlink **out, struct uv_loop_s *loop, int fd,
+                 const struct shimlink_events *events, struct sw_err *err);
 void shimlink_free(struct shimlink *l); /* NULL is fine */
 /** shimlink_send() - @fds: owned, at most FDIO_FDS */
-int shimlink_send(struct shimlink *l, const Swarm__V1__ShimRequest *req, const int *fds, size_t n_fds,
-              struct sw_err *err);
+int shimlink_send(struct shimlink *l, const Swarm__V1__ShimRequest *req, const int *fds,
+                  size_t n_fds, struct sw_err *err);
 /** shimlink_connect() - connect to the socket in the bundle @dir.
  * Return: descriptor; -ENOENT, -ECONNREFUSED when no shim listens; -errno. */
 int shimlink_connect(int dir);

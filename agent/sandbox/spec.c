@@ -124,8 +124,7 @@ static int put_mount(struct scratch *s, const struct container_mount *in, Swarm_
                           "path must be absolute",
                           in->type == CONTAINER_MOUNT_TMPFS ? "tmpfs" : "bind", text(in->target));
     if (depth(in->target) == 0)
-        return sw_err_set(err, SW_E_INVALID,
-                          "invalid specification: destination can't be '/'");
+        return sw_err_set(err, SW_E_INVALID, "invalid specification: destination can't be '/'");
     out->target = text(in->target);
     out->read_only = in->read_only;
     if (in->type == CONTAINER_MOUNT_TMPFS) {
@@ -157,8 +156,8 @@ static int put_mount(struct scratch *s, const struct container_mount *in, Swarm_
     return 0;
 }
 
-static int put_mounts(struct scratch *s, const struct container_spec *spec,
-                      Swarm__V1__ShimSpec *m, struct sw_err *err)
+static int put_mounts(struct scratch *s, const struct container_spec *spec, Swarm__V1__ShimSpec *m,
+                      struct sw_err *err)
 {
     m->mounts = array(s, spec->mounts_len, sizeof(**m->mounts));
     if (m->mounts == NULL)
@@ -192,8 +191,8 @@ static const struct {
     { "stack", RLIMIT_STACK },
 };
 
-static int put_ulimits(struct scratch *s, const struct container_spec *spec,
-                       Swarm__V1__ShimSpec *m, struct sw_err *err)
+static int put_ulimits(struct scratch *s, const struct container_spec *spec, Swarm__V1__ShimSpec *m,
+                       struct sw_err *err)
 {
     m->rlimits = array(s, spec->ulimits_len, sizeof(**m->rlimits));
     if (m->rlimits == NULL)
@@ -223,10 +222,10 @@ static int put_ulimits(struct scratch *s, const struct container_spec *spec,
 /* Parameters that belong to a namespace the container has for itself; others are the host's. */
 static int check_sysctl(const struct container_spec *spec, const char *key, struct sw_err *err)
 {
-    static const char *const ipc[] = { "kernel.msgmax",  "kernel.msgmnb",
-                                       "kernel.msgmni",  "kernel.sem",
-                                       "kernel.shmall",  "kernel.shmmax",
-                                       "kernel.shmmni",  "kernel.shm_rmid_forced",
+    static const char *const ipc[] = { "kernel.msgmax",    "kernel.msgmnb",
+                                       "kernel.msgmni",    "kernel.sem",
+                                       "kernel.shmall",    "kernel.shmmax",
+                                       "kernel.shmmni",    "kernel.shm_rmid_forced",
                                        "kernel.domainname" };
     bool own = false;
 
@@ -238,12 +237,12 @@ static int check_sysctl(const struct container_spec *spec, const char *key, stru
         for (size_t i = 0; i < SW_ARRAY_LEN(ipc); i++)
             own |= strcmp(key, ipc[i]) == 0 && spec->ipc_ns != CONTAINER_NS_HOST;
     return own ? 0
-               : sw_err_set(err, SW_E_INVALID, "sysctl \"%s\" is not in a separate kernel namespace",
-                            key);
+               : sw_err_set(err, SW_E_INVALID,
+                            "sysctl \"%s\" is not in a separate kernel namespace", key);
 }
 
-static int put_sysctls(struct scratch *s, const struct container_spec *spec,
-                       Swarm__V1__ShimSpec *m, struct sw_err *err)
+static int put_sysctls(struct scratch *s, const struct container_spec *spec, Swarm__V1__ShimSpec *m,
+                       struct sw_err *err)
 {
     m->sysctls = array(s, spec->sysctls_len, sizeof(**m->sysctls));
     if (m->sysctls == NULL)
@@ -262,8 +261,8 @@ static int put_sysctls(struct scratch *s, const struct container_spec *spec,
 }
 
 /* Nodes to make, and the rules that allow them. */
-static int put_devices(struct scratch *s, const struct container_spec *spec,
-                       Swarm__V1__ShimSpec *m, struct sw_err *err)
+static int put_devices(struct scratch *s, const struct container_spec *spec, Swarm__V1__ShimSpec *m,
+                       struct sw_err *err)
 {
     size_t more;
     char **given = texts(spec->device_rules, &more);
@@ -289,8 +288,8 @@ static int put_devices(struct scratch *s, const struct container_spec *spec,
         m->devices[i]->target = text(d->target != NULL ? d->target : d->source);
         m->devices[i]->permissions = text(d->permissions != NULL ? d->permissions : "rwm");
         rules[m->n_device_rules] =
-            keep(s, sw_asprintf("%c %u:%u %s", S_ISCHR(st.st_mode) ? 'c' : 'b',
-                                major(st.st_rdev), minor(st.st_rdev), m->devices[i]->permissions));
+            keep(s, sw_asprintf("%c %u:%u %s", S_ISCHR(st.st_mode) ? 'c' : 'b', major(st.st_rdev),
+                                minor(st.st_rdev), m->devices[i]->permissions));
         if (rules[m->n_device_rules] == NULL)
             return 0;
         m->n_device_rules++;
@@ -385,8 +384,8 @@ static void put_namespaces(const struct container_spec *spec, Swarm__V1__ShimSpe
 static int write_all(int dir, const char *name, mode_t mode, const void *p, size_t len,
                      struct sw_err *err)
 {
-    SW_CLEANUP(sw_close_ptr) int fd =
-        openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    SW_CLEANUP(sw_close_ptr)
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 
     if (fd < 0)
         return sw_err_errno(err, errno, "write '%s'", name);

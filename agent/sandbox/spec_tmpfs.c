@@ -15,11 +15,16 @@ static const struct {
     const char *name;
     uint64_t set, clear;
 } flags[] = {
-    { "ro", MOUNT_ATTR_RDONLY, 0 },     { "rw", 0, MOUNT_ATTR_RDONLY },
-    { "exec", 0, MOUNT_ATTR_NOEXEC },   { "noexec", MOUNT_ATTR_NOEXEC, 0 },
-    { "suid", 0, MOUNT_ATTR_NOSUID },   { "nosuid", MOUNT_ATTR_NOSUID, 0 },
-    { "dev", 0, MOUNT_ATTR_NODEV },     { "nodev", MOUNT_ATTR_NODEV, 0 },
-    { "atime", 0, MOUNT_ATTR_NOATIME }, { "noatime", MOUNT_ATTR_NOATIME, 0 },
+    { "ro", MOUNT_ATTR_RDONLY, 0 },
+    { "rw", 0, MOUNT_ATTR_RDONLY },
+    { "exec", 0, MOUNT_ATTR_NOEXEC },
+    { "noexec", MOUNT_ATTR_NOEXEC, 0 },
+    { "suid", 0, MOUNT_ATTR_NOSUID },
+    { "nosuid", MOUNT_ATTR_NOSUID, 0 },
+    { "dev", 0, MOUNT_ATTR_NODEV },
+    { "nodev", MOUNT_ATTR_NODEV, 0 },
+    { "atime", 0, MOUNT_ATTR_NOATIME },
+    { "noatime", MOUNT_ATTR_NOATIME, 0 },
     { "nodiratime", MOUNT_ATTR_NODIRATIME, 0 },
 };
 
@@ -46,8 +51,8 @@ static int parse_one(const char *word, struct spec_tmpfs *t, size_t *len, struct
 
 int spec_tmpfs_parse(const struct container_mount *m, struct spec_tmpfs *out, struct sw_err *err)
 {
-    SW_CLEANUP(sw_free_ptr) char *copy =
-        sw_strdup(m->tmpfs_options != NULL ? m->tmpfs_options : "");
+    SW_CLEANUP(sw_free_ptr)
+    char *copy = sw_strdup(m->tmpfs_options != NULL ? m->tmpfs_options : "");
     struct spec_tmpfs t = { .attrs = MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
     char *rest = copy;
     size_t len;

@@ -53,7 +53,7 @@ static bool next_line(char **rest, char *field[USER_FIELDS])
     for (int i = 0; i < USER_FIELDS; i++) {
         char *f = strsep(&line, ":");
 
-        field[i] = f != NULL ? f : (char *)(uintptr_t)"";
+        field[i] = f != NULL ? f : (char *)(uintptr_t) "";
     }
     return true;
 }

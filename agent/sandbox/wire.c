@@ -43,8 +43,8 @@ void wire_address(int dir, char out[64])
 int wire_exit_write(int dir, const struct wire_exit *x)
 {
     char text[160];
-    int len = snprintf(text, sizeof(text), EXIT_FORM, x->code, x->signal, x->oom_killed,
-                       x->started, (long long)x->started_ns, (long long)x->finished_ns);
+    int len = snprintf(text, sizeof(text), EXIT_FORM, x->code, x->signal, x->oom_killed, x->started,
+                       (long long)x->started_ns, (long long)x->finished_ns);
     int fd = openat(dir, WIRE_EXIT ".tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int r = 0;
 

@@ -237,8 +237,7 @@ static int set_up(const struct child_args *a, int *terminal, int stdio[3], struc
     int slave = -1;
     int r = 0;
 
-    if (cg->version == 1)
-        r = cgroup_join(cg, err);
+    r = cgroup_join(cg, err);
     if (r == 0 && spec->cgroup_ns == SWARM__V1__SHIM_SPEC__NS__PRIVATE &&
         unshare(CLONE_NEWCGROUP) < 0)
         r = sw_err_errno(err, errno, "make cgroup namespace");
@@ -373,10 +372,10 @@ pid_t child_spawn(struct shim *s, struct child_args *args, struct sw_err *err)
     int r;
 
     args->shim = s;
-    if (s->cg.version == 2) {
-        into = cgroup_fd(&s->cg);
-        if (into < 0)
-            return sw_err_errno(err, -into, "open cgroup");
+    into = cgroup_fd(&s->cg);
+    if (into < 0 && into != -EOPNOTSUPP)
+        return sw_err_errno(err, -into, "open cgroup");
+    if (into >= 0) {
         ca.flags |= CLONE_INTO_CGROUP;
         ca.cgroup = (unsigned)into;
     }

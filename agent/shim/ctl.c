@@ -17,9 +17,9 @@
 #include "common/base/alloc.h"
 #include "common/io/unixsock.h"
 
-#define CONN_OUT_MAX  (1u << 20) /* a control client that reads nothing is cut off */
-#define CONN_READ     4096
-#define CONNS_MAX     64
+#define CONN_OUT_MAX (1u << 20) /* a control client that reads nothing is cut off */
+#define CONN_READ    4096
+#define CONNS_MAX    64
 
 struct conn {
     struct sw_list link;
@@ -60,9 +60,7 @@ static void conn_free(struct conn *c)
 
 void ctl_sweep(struct shim *s)
 {
-    sw_list_each_safe(l, &s->conns)
-        if (conn_of(l)->dead)
-            conn_free(conn_of(l));
+    sw_list_each_safe(l, &s->conns) if (conn_of(l)->dead) conn_free(conn_of(l));
 }
 
 int ctl_adopt(struct shim *s, int fd)
@@ -113,7 +111,8 @@ static void conn_flush(struct shim *s, struct conn *c)
 
 void ctl_event(struct shim *s, const Swarm__V1__ShimEvent *event)
 {
-    sw_list_each(l, &s->conns) {
+    sw_list_each(l, &s->conns)
+    {
         struct conn *c = conn_of(l);
 
         if (c->attached || c->dead)
@@ -127,10 +126,13 @@ void ctl_event(struct shim *s, const Swarm__V1__ShimEvent *event)
 
 void ctl_output(struct shim *s, unsigned stream, const uint8_t *p, size_t len)
 {
-    uint8_t head[8] = { (uint8_t)stream, 0, 0, 0, (uint8_t)(len >> 24), (uint8_t)(len >> 16),
-                        (uint8_t)(len >> 8), (uint8_t)len };
+    uint8_t head[8] = {
+        (uint8_t)stream,     0,           0, 0, (uint8_t)(len >> 24), (uint8_t)(len >> 16),
+        (uint8_t)(len >> 8), (uint8_t)len
+    };
 
-    sw_list_each(l, &s->conns) {
+    sw_list_each(l, &s->conns)
+    {
         struct conn *c = conn_of(l);
 
         if (c->dead || !c->attached || !(stream == 2 ? c->err : c->out))
@@ -148,17 +150,13 @@ void ctl_output(struct shim *s, unsigned stream, const uint8_t *p, size_t len)
 
 bool ctl_blocked(const struct shim *s)
 {
-    sw_list_each(l, &s->conns)
-        if (conn_of(l)->attached && conn_of(l)->tx.len > 0)
-            return true;
+    sw_list_each(l, &s->conns) if (conn_of(l)->attached && conn_of(l)->tx.len > 0) return true;
     return false;
 }
 
 bool ctl_flushed(const struct shim *s)
 {
-    sw_list_each(l, &s->conns)
-        if (conn_of(l)->tx.len > 0)
-            return false;
+    sw_list_each(l, &s->conns) if (conn_of(l)->tx.len > 0) return false;
     return true;
 }
 
@@ -166,7 +164,8 @@ int64_t ctl_deadline_ms(const struct shim *s)
 {
     int64_t first = 0;
 
-    sw_list_each(l, &s->conns) {
+    sw_list_each(l, &s->conns)
+    {
         const struct conn *c = conn_of(l);
         int64_t at = c->stalled_ms + SHIM_STALL_MS;
 
@@ -178,7 +177,8 @@ int64_t ctl_deadline_ms(const struct shim *s)
 
 void ctl_timeout(struct shim *s)
 {
-    sw_list_each(l, &s->conns) {
+    sw_list_each(l, &s->conns)
+    {
         struct conn *c = conn_of(l);
 
         if (c->tx.len > 0 && s->now_ms >= c->stalled_ms + SHIM_STALL_MS)
@@ -196,8 +196,7 @@ size_t ctl_conns(const struct shim *s)
 {
     size_t n = 0;
 
-    sw_list_each(l, &s->conns)
-        n++;
+    sw_list_each(l, &s->conns) n++;
     return n;
 }
 
@@ -387,7 +386,8 @@ size_t ctl_poll(struct shim *s, struct pollfd *fds)
     fds[n++] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
     /* one place for stdin, used when somebody has input for it */
     fds[n++] = (struct pollfd){ .fd = -1, .events = POLLOUT };
-    sw_list_each(l, &s->conns) {
+    sw_list_each(l, &s->conns)
+    {
         struct conn *c = conn_of(l);
         short events = 0;
 
@@ -407,7 +407,8 @@ size_t ctl_poll(struct shim *s, struct pollfd *fds)
 
 void ctl_handle(struct shim *s, const struct pollfd *fds)
 {
-    sw_list_each(l, &s->conns) {
+    sw_list_each(l, &s->conns)
+    {
         struct conn *c = conn_of(l);
         short got = c->slot != 0 ? fds[c->slot].revents : 0;
 

@@ -27,12 +27,13 @@
 #define EXECS_MAX    1024
 #define EXEC_NO_SLOT SIZE_MAX
 
-/* started is told when the pid is known and the sync socket has ended; exited when it is reaped too. */
+/* started is told when the pid is known and the sync socket has ended; exited when it is reaped
+ * too. */
 struct exec {
     struct sw_list link;
     uint64_t id;
-    pid_t pid; /* 0: not known yet */
-    int sync;  /* -1: at its end */
+    pid_t pid;   /* 0: not known yet */
+    int sync;    /* -1: at its end */
     size_t slot; /* in the array of the last poll(2); -1: none */
     bool failed, reaped, started;
     int exit_code;
@@ -178,7 +179,7 @@ _Noreturn static void run_outer(struct exec_args *a, int pidfd)
     for (int i = 0; i < 3; i++)
         if (a->stdio[i] < 0)
             a->stdio[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (a->shim->cg.version == 1 && cgroup_join(&a->shim->cg, &err) < 0)
+    if (cgroup_join(&a->shim->cg, &err) < 0)
         child_report(a->sync, PROCESS_EXIT_SETUP, &err);
     if (setns(pidfd, (int)a->shim->setns_flags) < 0) {
         (void)sw_err_set(&err, SW_E_CONFLICT, "the container is not running");
@@ -204,10 +205,10 @@ static long fork_outer(struct shim *s, struct sw_err *err)
     SW_CLEANUP(sw_close_ptr) int into = -1;
     long pid;
 
-    if (s->cg.version == 2) {
-        into = cgroup_fd(&s->cg);
-        if (into < 0)
-            return sw_err_errno(err, -into, "open cgroup");
+    into = cgroup_fd(&s->cg);
+    if (into < 0 && into != -EOPNOTSUPP)
+        return sw_err_errno(err, -into, "open cgroup");
+    if (into >= 0) {
         ca.flags |= CLONE_INTO_CGROUP;
         ca.cgroup = (unsigned)into;
     }
@@ -269,7 +270,8 @@ void exec_start(struct shim *s, const Swarm__V1__ShimExec *req, const int *fds, 
 
 bool exec_signal(struct shim *s, uint64_t id, int signo)
 {
-    sw_list_each(l, &s->execs) {
+    sw_list_each(l, &s->execs)
+    {
         const struct exec *x = exec_of(l);
 
         if (x->id == id && x->pid != 0 && !x->reaped)
@@ -280,15 +282,14 @@ bool exec_signal(struct shim *s, uint64_t id, int signo)
 
 bool exec_knows(const struct shim *s, pid_t pid)
 {
-    sw_list_each(l, &s->execs)
-        if (exec_of(l)->pid == pid)
-            return true;
+    sw_list_each(l, &s->execs) if (exec_of(l)->pid == pid) return true;
     return false;
 }
 
 void exec_reaped(struct shim *s, pid_t pid, int status)
 {
-    sw_list_each_safe(l, &s->execs) {
+    sw_list_each_safe(l, &s->execs)
+    {
         struct exec *x = exec_of(l);
 
         if (x->pid != pid)
@@ -304,8 +305,7 @@ size_t exec_count(const struct shim *s)
 {
     size_t n = 0;
 
-    sw_list_each(l, &s->execs)
-        n++;
+    sw_list_each(l, &s->execs) n++;
     return n;
 }
 
@@ -313,7 +313,8 @@ size_t exec_poll(struct shim *s, struct pollfd *fds)
 {
     size_t n = 0;
 
-    sw_list_each(l, &s->execs) {
+    sw_list_each(l, &s->execs)
+    {
         exec_of(l)->slot = n;
         fds[n++] = (struct pollfd){ .fd = exec_of(l)->sync, .events = POLLIN };
     }
@@ -347,7 +348,8 @@ static void exec_message(struct shim *s, struct exec *x)
 
 void exec_handle(struct shim *s, const struct pollfd *fds)
 {
-    sw_list_each_safe(l, &s->execs) {
+    sw_list_each_safe(l, &s->execs)
+    {
         struct exec *x = exec_of(l);
         size_t slot = x->slot;
 
@@ -361,7 +363,8 @@ bool exec_pid_pending(struct shim *s)
 {
     bool pending = false;
 
-    sw_list_each_safe(l, &s->execs) {
+    sw_list_each_safe(l, &s->execs)
+    {
         struct exec *x = exec_of(l);
 
         if (x->pid != 0 || x->failed || x->sync < 0)
@@ -371,8 +374,7 @@ bool exec_pid_pending(struct shim *s)
     }
     if (!pending)
         return false;
-    sw_list_each(l, &s->execs)
-        if (exec_of(l)->pid == 0 && !exec_of(l)->failed && exec_of(l)->sync >= 0)
-            return true;
+    sw_list_each(l, &s->execs) if (exec_of(l)->pid == 0 && !exec_of(l)->failed &&
+                                   exec_of(l)->sync >= 0) return true;
     return false;
 }

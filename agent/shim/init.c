@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * init.c - a process 1 for programs that are none: forwards signals and reaps orphans.
  *
- * It runs with the user, capabilities and filter of the container's program and executes nothing. */
+ * It runs with the user, capabilities and filter of the container's program and executes nothing.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -94,9 +94,8 @@ int shim_spec_read(int bundle, Swarm__V1__ShimSpec **out, void **arena, size_t *
         return sw_err_errno(err, errno, "read " WIRE_SPEC);
     a.len = (size_t)st.st_size * ARENA_FACTOR + ARENA_BASE;
     a.base = mmap(NULL, a.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    *out = a.base == MAP_FAILED
-               ? NULL
-               : swarm__v1__shim_spec__unpack(&alloc, (size_t)st.st_size, file);
+    *out = a.base == MAP_FAILED ? NULL
+                                : swarm__v1__shim_spec__unpack(&alloc, (size_t)st.st_size, file);
     (void)munmap(file, (size_t)st.st_size);
     if (*out == NULL)
         return sw_err_set(err, SW_E_CORRUPT, "cannot decode " WIRE_SPEC);
@@ -529,8 +528,12 @@ static int create(struct shim *s, struct sw_err *err)
 
 int main(int argc, char **argv)
 {
-    static struct shim s = { .state = SHIM_CREATING, .sync = -1, .listen_fd = -1, .tty_fd = -1,
-                             .stdin_fd = -1, .log.fd = -1 };
+    static struct shim s = { .state = SHIM_CREATING,
+                             .sync = -1,
+                             .listen_fd = -1,
+                             .tty_fd = -1,
+                             .stdin_fd = -1,
+                             .log.fd = -1 };
     struct sw_err err;
 
     if (argc != 2) {

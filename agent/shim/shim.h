@@ -69,7 +69,7 @@ struct shim {
     int sync; /* socket to the first process until it has executed; -1 */
     bool started, failed;
     struct wire_exit exit;
-    bool reaped; /* the first process has ended */
+    bool reaped;          /* the first process has ended */
     int64_t kill_at_ms;   /* 0: no stop is running */
     int64_t finish_at_ms; /* DYING: the end waits no longer than this */
 

@@ -164,7 +164,8 @@ static void bench_run(struct bench *b, int runs)
 {
     static const char *const argv[] = { "/bin/true", NULL };
     double *all = calloc((size_t)runs * 4, sizeof(*all));
-    const char *const names[] = { "create_ms", "start_ms", "wait_ms", "create_start_wait_remove_ms" };
+    const char *const names[] = { "create_ms", "start_ms", "wait_ms",
+                                  "create_start_wait_remove_ms" };
 
     if (all == NULL)
         return;
@@ -271,7 +272,9 @@ int main(int argc, char **argv)
     container_host_free(b.host);
     while (uv_loop_alive(&b.loop))
         (void)uv_run(&b.loop, UV_RUN_ONCE);
-    (void)snprintf(cmd, sizeof(cmd), "rm -rf %s; rmdir /sys/fs/cgroup/swarm-bench "
-                                     "/sys/fs/cgroup/*/swarm-bench 2>/dev/null", b.dir);
+    (void)snprintf(cmd, sizeof(cmd),
+                   "rm -rf %s; rmdir /sys/fs/cgroup/swarm-bench "
+                   "/sys/fs/cgroup/*/swarm-bench 2>/dev/null",
+                   b.dir);
     return system(cmd) == -1;
 }

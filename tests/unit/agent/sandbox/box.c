@@ -22,12 +22,13 @@
 #define BOX_WAIT_MS 20000
 #define BOX_PARENT  "swarm-box"
 
-static const char *const applets[] = { "sh",     "echo",  "cat",    "sleep", "id",      "ls",   "env",
-                                       "mount",  "true",  "false",  "pwd",   "hostname", "kill", "head",
-                                       "mkdir",  "touch", "rm",     "stat",  "readlink", "grep", "seq",
-                                       "umount", "dd",    "printf", "tail",  "wc",       "test", "chmod",
-                                       "unshare", "ps",   "stty",   "tty",   "mknod",    "df",   "yes", "ln",
-                                       "tr", "cut", "sort", "chown", "ip", "nproc", "ulimit", "dmesg", "chroot" };
+static const char *const applets[] = {
+    "sh",       "echo",    "cat",      "sleep",  "id",   "ls",     "env",    "mount", "true",
+    "false",    "pwd",     "hostname", "kill",   "head", "mkdir",  "touch",  "rm",    "stat",
+    "readlink", "grep",    "seq",      "umount", "dd",   "printf", "tail",   "wc",    "test",
+    "chmod",    "unshare", "ps",       "stty",   "tty",  "mknod",  "df",     "yes",   "ln",
+    "tr",       "cut",     "sort",     "chown",  "ip",   "nproc",  "ulimit", "dmesg", "chroot"
+};
 
 static void write_file(const char *dir, const char *name, const char *text)
 {

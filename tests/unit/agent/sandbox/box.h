@@ -28,9 +28,11 @@ struct box {
     struct sw_buf out, errout; /* after box_run(): the log */
 };
 
-/** box_new() - NULL when not root. The image has /bin/busybox with its applets, passwd and group. */
+/** box_new() - NULL when not root. The image has /bin/busybox with its applets, passwd and group.
+ */
 struct box *box_new(void);
-void box_free(struct box *b); /* removes the container and every trace, asserts that nothing is left */
+void box_free(
+    struct box *b); /* removes the container and every trace, asserts that nothing is left */
 /** box_spec() - a specification that runs @argv (NULL-terminated, borrowed). */
 void box_spec(struct box *b, struct container_spec *spec, const char *const *argv);
 /** box_sh() - the same for sh -c @script; @argv: room for four. */
@@ -38,7 +40,8 @@ void box_sh(struct box *b, struct container_spec *spec, const char *argv[4], con
 int box_create(struct box *b, const struct container_spec *spec);
 /** box_start() - create, start and wait until it runs; asserts. */
 void box_start(struct box *b, const struct container_spec *spec);
-/** box_run() - to its end; output is then in @out and @errout. Return: exit code, or the failure's. */
+/** box_run() - to its end; output is then in @out and @errout. Return: exit code, or the failure's.
+ */
 int box_run(struct box *b, const struct container_spec *spec);
 /** box_until() - run the loop until *@flag. Return: false after 20 s. */
 bool box_until(struct box *b, const bool *flag);

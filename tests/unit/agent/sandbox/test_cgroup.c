@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_cgroup.c - what is written for version 2, into a directory that only looks like one; version 1
- * and, where the machine mounts it, version 2 for real. */
+ * test_cgroup.c - what is written for version 2, into a directory that only looks like one; version
+ * 1 and, where the machine mounts it, version 2 for real. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,9 +58,10 @@ static void expect(const struct fake *f, const char *sub, const char *name, cons
 
 static int fake_setup(void **state)
 {
-    static const char *const files[] = { "memory.max", "memory.low", "memory.swap.max", "cpu.max",
-                                         "cpu.weight", "pids.max", "cpuset.cpus", "cpuset.mems",
-                                         "cgroup.freeze", "cgroup.procs" };
+    static const char *const files[] = { "memory.max",  "memory.low",  "memory.swap.max",
+                                         "cpu.max",     "cpu.weight",  "pids.max",
+                                         "cpuset.cpus", "cpuset.mems", "cgroup.freeze",
+                                         "cgroup.procs" };
     struct fake *f = calloc(1, sizeof(*f));
     char dir[256];
 
@@ -106,8 +109,11 @@ static void v2_turns_controllers_on_from_the_root_down(void **state)
 static void v2_limits_have_the_kernels_form(void **state)
 {
     struct fake *f = *state;
-    struct container_resources r = { .memory_bytes = 64 << 20, .nano_cpus = 500000000, .pids = 50,
-                                     .cpu_shares = 1024, .memory_low_bytes = 1 << 20,
+    struct container_resources r = { .memory_bytes = 64 << 20,
+                                     .nano_cpus = 500000000,
+                                     .pids = 50,
+                                     .cpu_shares = 1024,
+                                     .memory_low_bytes = 1 << 20,
                                      .cpuset_cpus = "0-1" };
 
     assert_int_equal(cgroup_limit(&f->cg, &r, &f->err), 0);
@@ -156,16 +162,18 @@ static void v2_numbers_are_read(void **state)
     char dir[256];
 
     (void)snprintf(dir, sizeof(dir), "%s/swarm/" ID, f->root);
-    put(dir, "cpu.stat", "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\nnr_periods 3\n"
-                         "nr_throttled 2\nthrottled_usec 7\n");
+    put(dir, "cpu.stat",
+        "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\nnr_periods 3\n"
+        "nr_throttled 2\nthrottled_usec 7\n");
     put(dir, "memory.current", "4096\n");
     put(dir, "memory.max", "max\n");
     put(dir, "memory.stat", "anon 100\nfile 200\ninactive_file 50\n");
     put(dir, "memory.events", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 0\n");
     put(dir, "pids.current", "5\n");
     put(dir, "pids.max", "50\n");
-    put(dir, "io.stat", "8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n"
-                        "8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n");
+    put(dir, "io.stat",
+        "8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n"
+        "8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n");
     assert_int_equal(cgroup_stats(&f->cg, &st, &f->err), 0);
     assert_int_equal(st.cpu_ns, 1500000);
     assert_int_equal(st.cpu_system_ns, 500000);
@@ -191,6 +199,19 @@ static void no_control_groups_is_an_error(void **state)
 
 /* ---- for real ---- */
 
+/* As the shim does it. */
+static pid_t fork_into(const struct cgroup *cg)
+{
+    struct clone_args ca = { .exit_signal = SIGCHLD };
+    int fd = cgroup_fd(cg);
+
+    if (fd >= 0) {
+        ca.flags = CLONE_INTO_CGROUP;
+        ca.cgroup = (unsigned)fd;
+    }
+    return (pid_t)syscall(SYS_clone3, &ca, sizeof(ca));
+}
+
 static void join_and_leave_for_real(const char *root)
 {
     const struct container_resources r = { .pids = 5 };
@@ -201,7 +222,7 @@ static void join_and_leave_for_real(const char *root)
     int n;
 
     if (cgroup_init(&cg, root, "swarm-box-real/sub", ID, &err) != 0)
-        skip(); /* not mounted here */
+        skip();            /* not mounted here */
     if (cg.version == 2) { /* beside version 1 it has no controllers */
         const struct container_resources none = { 0 };
 
@@ -210,7 +231,7 @@ static void join_and_leave_for_real(const char *root)
         fail_msg("%s", err.msg);
     }
     assert_true(cgroup_exists(&cg));
-    pid = fork();
+    pid = fork_into(&cg);
     if (pid == 0) {
         if (cgroup_join(&cg, &err) != 0)
             _exit(1);
@@ -272,14 +293,13 @@ static void the_device_program_decides(void **state)
     pid_t pid;
 
     (void)state;
-    if (geteuid() != 0 ||
-        cgroup_init(&cg, CGROUP_ROOT "/unified", "swarm-box-bpf", ID, &err) != 0)
+    if (geteuid() != 0 || cgroup_init(&cg, CGROUP_ROOT "/unified", "swarm-box-bpf", ID, &err) != 0)
         skip(); /* no version 2 here */
     assert_int_equal(cgroup_create(&cg, &none, &err), 0);
     assert_int_equal(cgroup_devices(&cg, bad, &err), SW_E_INVALID);
     if (cgroup_devices(&cg, rules, &err) != 0)
         fail_msg("%s", err.msg);
-    pid = fork();
+    pid = fork_into(&cg);
     if (pid == 0) {
         int wrong = 0;
 

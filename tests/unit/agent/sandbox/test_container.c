@@ -237,7 +237,8 @@ static void created_means_that_the_network_namespace_can_be_entered(void **state
     assert_true(box_until(b, &b->created));
     assert_int_equal(container_state(b->c), CONTAINER_CREATED);
     (void)snprintf(cmd, sizeof(cmd),
-                   "nsenter --net=/proc/%d/ns/net ip link add swtest0 type veth peer name swtest1", b->pid);
+                   "nsenter --net=/proc/%d/ns/net ip link add swtest0 type veth peer name swtest1",
+                   b->pid);
     assert_int_equal(system(cmd), 0);
     assert_int_equal(container_start(b->c, &b->err), 0);
     assert_true(box_until(b, &b->exited));
@@ -296,8 +297,8 @@ static void user_and_groups_are_those_of_the_image(void **state)
     spec.user = "nobody";
     spec.groups = groups;
     assert_int_equal(box_run(b, &spec), 0);
-    assert_string_equal(box_out(b),
-                        "uid=65534(nobody) gid=65534(nogroup) groups=44(video),7777,65534(nogroup)");
+    assert_string_equal(
+        box_out(b), "uid=65534(nobody) gid=65534(nogroup) groups=44(video),7777,65534(nogroup)");
     box_forget(b);
     box_spec(b, &spec, argv);
     spec.user = "nosuch";
@@ -385,7 +386,8 @@ static void binds_and_tmpfs_are_mounted(void **state)
                                           .tmpfs_bytes = 1 << 20,
                                           .tmpfs_mode = 0700 };
     mounts[2] = (struct container_mount){ .type = CONTAINER_MOUNT_TMPFS, .target = "/data/sub" };
-    mounts[3] = (struct container_mount){ .source = file, .target = "/made", .create_source = true };
+    mounts[3] =
+        (struct container_mount){ .source = file, .target = "/made", .create_source = true };
     spec.mounts = mounts;
     spec.mounts_len = 4;
     assert_int_equal(box_run(b, &spec), 0);
@@ -687,8 +689,9 @@ static void a_exited(struct container *c, const struct container_exit *x, void *
 
 static void adopt_events(struct box *b, struct container_events *ev)
 {
-    *ev = (struct container_events){ .created = a_created, .started = a_started,
-                                     .exited = a_exited, .data = b };
+    *ev = (struct container_events){
+        .created = a_created, .started = a_started, .exited = a_exited, .data = b
+    };
 }
 
 /* ---- pause, limits, numbers ---- */

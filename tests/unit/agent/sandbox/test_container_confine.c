@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_container_confine.c - what a container may not do, and attacks that have worked on others. */
+ * test_container_confine.c - what a container may not do, and attacks that have worked on others.
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -89,12 +90,13 @@ static void the_default_filter_refuses_what_it_should(void **state)
 {
     struct box *b = box_of(state);
 
-    assert_int_equal(box_sh_code(b, "probe mount; probe unshare 0x20000; probe unshare 0x10000000; "
-                                    "probe clone 0x10000000; probe clone 0x20000000; probe clone3; "
-                                    "probe keyctl; probe bpf; probe io_uring; probe socket 38; "
-                                    "probe socket 40; probe socket 2; probe socket 1; "
-                                    "probe personality 0; probe personality 0x40000; "
-                                    "probe young; probe fchmodat2; grep Seccomp: /proc/self/status"),
+    assert_int_equal(box_sh_code(b,
+                                 "probe mount; probe unshare 0x20000; probe unshare 0x10000000; "
+                                 "probe clone 0x10000000; probe clone 0x20000000; probe clone3; "
+                                 "probe keyctl; probe bpf; probe io_uring; probe socket 38; "
+                                 "probe socket 40; probe socket 2; probe socket 1; "
+                                 "probe personality 0; probe personality 0x40000; "
+                                 "probe young; probe fchmodat2; grep Seccomp: /proc/self/status"),
                      0);
     assert_string_equal(sw_buf_str(&b->out),
                         "mount EPERM\nunshare EPERM\nunshare EPERM\nclone EPERM\nclone EPERM\n"
@@ -162,8 +164,9 @@ static void a_privileged_container_sees_all(void **state)
     struct container_spec spec;
     const char *argv[4];
 
-    box_sh(b, &spec, argv, "grep -c ' /proc/sys ' /proc/mounts; probe mount; probe keyctl; "
-                           "test -b /dev/vda -o -b /dev/sda -o -c /dev/kmsg && echo nodes");
+    box_sh(b, &spec, argv,
+           "grep -c ' /proc/sys ' /proc/mounts; probe mount; probe keyctl; "
+           "test -b /dev/vda -o -b /dev/sda -o -c /dev/kmsg && echo nodes");
     spec.privileged = true;
     assert_int_equal(box_run(b, &spec), 0);
     assert_string_equal(sw_buf_str(&b->out), "0\nmount ok\nkeyctl ok\nnodes\n");
@@ -176,8 +179,9 @@ static void the_root_can_be_read_only(void **state)
     struct container_spec spec;
     const char *argv[4];
 
-    box_sh(b, &spec, argv, "echo x > /f; echo x > /etc/f; echo x > /tmp/f && cat /tmp/f; "
-                           "echo x > /dev/shm/f && echo shm");
+    box_sh(b, &spec, argv,
+           "echo x > /f; echo x > /etc/f; echo x > /tmp/f && cat /tmp/f; "
+           "echo x > /dev/shm/f && echo shm");
     spec.read_only = true;
     spec.mounts = &tmp;
     spec.mounts_len = 1;
@@ -200,20 +204,23 @@ static void devices_are_the_standard_ones(void **state)
     struct box *b = box_of(state);
 
     assert_int_equal(
-        box_sh_code(b, "ls /dev | tr '\\n' ' '; echo; echo x > /dev/null; head -c 2 /dev/zero | wc -c;"
-                       "head -c 3 /dev/urandom | wc -c; mknod /tmp/mem c 1 1 && cat /tmp/mem | wc -c; "
-                       "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2"),
+        box_sh_code(b,
+                    "ls /dev | tr '\\n' ' '; echo; echo x > /dev/null; head -c 2 /dev/zero | wc -c;"
+                    "head -c 3 /dev/urandom | wc -c; mknod /tmp/mem c 1 1 && cat /tmp/mem | wc -c; "
+                    "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2"),
         0);
-    assert_string_equal(sw_buf_str(&b->out),
-                        "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom "
-                        "zero \n2\n3\n0\n65536\n");
+    assert_string_equal(
+        sw_buf_str(&b->out),
+        "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom "
+        "zero \n2\n3\n0\n65536\n");
     assert_non_null(strstr(sw_buf_str(&b->errout), "Operation not permitted"));
 }
 
 static void a_device_can_be_given(void **state)
 {
     struct box *b = box_of(state);
-    const struct container_device dev = { .source = "/dev/kmsg", .target = "/dev/x/kmsg",
+    const struct container_device dev = { .source = "/dev/kmsg",
+                                          .target = "/dev/x/kmsg",
                                           .permissions = "r" };
     const struct container_device bad = { .source = "/etc/passwd" };
     struct container_spec spec;
@@ -241,8 +248,9 @@ static void sysctls_ulimits_and_oom_score_are_set(void **state)
     struct container_spec spec;
     const char *argv[4];
 
-    box_sh(b, &spec, argv, "cat /proc/sys/net/core/somaxconn; ulimit -n; ulimit -Hn; ulimit -c; "
-                           "cat /proc/self/oom_score_adj");
+    box_sh(b, &spec, argv,
+           "cat /proc/sys/net/core/somaxconn; ulimit -n; ulimit -Hn; ulimit -c; "
+           "cat /proc/self/oom_score_adj");
     spec.sysctls = &sysctl;
     spec.sysctls_len = 1;
     spec.ulimits = limits;
@@ -311,8 +319,7 @@ static void links_in_the_image_do_not_lead_mounts_outside(void **state)
     spec.mounts = &m;
     spec.mounts_len = 1;
     assert_int_equal(box_run(b, &spec), 128);
-    assert_string_equal(b->err.msg,
-                        "\"/proc/sys\" cannot be mounted because it is inside /proc");
+    assert_string_equal(b->err.msg, "\"/proc/sys\" cannot be mounted because it is inside /proc");
     box_forget(b);
     (void)snprintf(path, sizeof(path), "%s/magic", b->image);
     assert_int_equal(symlink("/proc/self/cwd", path), 0);
@@ -411,10 +418,11 @@ static void control_groups_are_read_only(void **state)
     struct box *b = box_of(state);
 
     assert_int_equal(
-        box_sh_code(b, "for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mkdir $d/x 2>/dev/null && echo "
-                       "made $d; for f in release_agent cgroup.procs notify_on_release; do test -e "
-                       "$d/$f && probe open-write $d/$f; done; done | sort | uniq 2>/dev/null || true; "
-                       "unshare -UrC true 2>/dev/null || echo refused"),
+        box_sh_code(
+            b, "for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mkdir $d/x 2>/dev/null && echo "
+               "made $d; for f in release_agent cgroup.procs notify_on_release; do test -e "
+               "$d/$f && probe open-write $d/$f; done; done | sort | uniq 2>/dev/null || true; "
+               "unshare -UrC true 2>/dev/null || echo refused"),
         0);
     assert_null(strstr(sw_buf_str(&b->out), "made"));
     assert_null(strstr(sw_buf_str(&b->out), "open-write ok"));

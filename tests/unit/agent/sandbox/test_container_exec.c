@@ -84,8 +84,9 @@ static void s_end(struct container_stream *s, int status, void *data)
 
 static struct container_stream *attach(struct box *b, struct client *c, bool in, bool once)
 {
-    const struct container_attach_options o = { .in = in, .out = true, .err = true,
-                                                .close_stdin = once };
+    const struct container_attach_options o = {
+        .in = in, .out = true, .err = true, .close_stdin = once
+    };
     const struct container_stream_events ev = { s_output, s_drained, s_end, c };
     struct container_stream *s = NULL;
 
@@ -186,8 +187,9 @@ static void a_terminal_is_one(void **state)
     struct client c = { .await = "hi 3" };
     const char *argv[4];
 
-    box_sh(b, &spec, argv, "tty; stty size; echo $TERM; test -c /dev/console && echo console; "
-                           "read x; echo $x $((1+2)); sleep 0.1; stty size; exit 4");
+    box_sh(b, &spec, argv,
+           "tty; stty size; echo $TERM; test -c /dev/console && echo console; "
+           "read x; echo $x $((1+2)); sleep 0.1; stty size; exit 4");
     spec.tty = true;
     spec.open_stdin = true;
     spec.tty_rows = 24;
@@ -320,12 +322,14 @@ static void exec_gives_output_and_code(void **state)
 static void exec_has_environment_user_and_directory(void **state)
 {
     struct box *b = box_of(state);
-    const char *const argv[] = { "sh", "-c", "env; pwd; id -u; hostname; grep -E "
-                                             "'CapBnd|CapEff|Seccomp:' /proc/self/status; probe fds",
+    const char *const argv[] = { "sh", "-c",
+                                 "env; pwd; id -u; hostname; grep -E "
+                                 "'CapBnd|CapEff|Seccomp:' /proc/self/status; probe fds",
                                  NULL };
     const char *const env[] = { "X=1", "B=3", NULL };
-    const struct container_exec_options o = { .argv = argv, .env = env, .cwd = "/tmp",
-                                              .user = "nobody" };
+    const struct container_exec_options o = {
+        .argv = argv, .env = env, .cwd = "/tmp", .user = "nobody"
+    };
     struct container_exec *x;
     struct client c = { 0 };
 
@@ -430,10 +434,11 @@ static void exec_reads_standard_input(void **state)
 static void exec_with_a_terminal(void **state)
 {
     struct box *b = box_of(state);
-    const char *const argv[] = { "sh", "-c", "tty; stty size; echo $TERM; read x; echo got $x; exit 7",
-                                 NULL };
-    const struct container_exec_options o = { .argv = argv, .tty = true, .in = true,
-                                              .tty_rows = 25, .tty_cols = 90 };
+    const char *const argv[] = { "sh", "-c",
+                                 "tty; stty size; echo $TERM; read x; echo got $x; exit 7", NULL };
+    const struct container_exec_options o = {
+        .argv = argv, .tty = true, .in = true, .tty_rows = 25, .tty_cols = 90
+    };
     struct container_exec *x;
     struct client c = { 0 };
 

@@ -373,8 +373,12 @@ static void a_reader_may_be_closed_while_it_waits(void **state)
 static void the_exit_file_is_read_as_it_was_written(void **state)
 {
     struct box *b = box_of(state);
-    const struct wire_exit x = { .code = 137, .signal = 9, .oom_killed = true, .started = true,
-                                 .started_ns = 1234567890123456789, .finished_ns = 2 };
+    const struct wire_exit x = { .code = 137,
+                                 .signal = 9,
+                                 .oom_killed = true,
+                                 .started = true,
+                                 .started_ns = 1234567890123456789,
+                                 .finished_ns = 2 };
     struct wire_exit y = { 0 };
     int dir = hand_bundle(b);
     int fd;
