@@ -19,13 +19,20 @@ struct keys { /* growing array of object keys, first in first out */
     size_t head, n, cap;
 };
 
+struct waiters { /* objects that wait for the same thing, each listed once */
+    struct keys keys;
+    uint64_t id; /* of the list: a network's key or one of those below */
+};
+#define WAIT_NETWORKS UINT64_MAX
+#define WAIT_PORTS    (UINT64_MAX - 1)
+
 struct net { /* one network object */
     uint64_t key;
     struct pool pool; /* bits NULL while no subnet is allocated */
     uint32_t next_addr; /* where the search goes on, ahead of the object while a change is under way */
     uint32_t users;   /* task attachments and VIPs */
     bool pending_delete;
-    struct keys waiting; /* objects that found no address here */
+    struct waiters waiting; /* objects that found no address here */
     bool freed;          /* listed in allocator.freed_nets */
     char why[128];       /* what kept it from getting a subnet */
 };
@@ -51,8 +58,9 @@ struct allocator {
     uint64_t ingress; /* key of the ingress network, 0: none */
     struct keys dirty_nets, dirty_services, dirty_tasks, dirty_nodes;
     struct keys freed_nets;
-    struct keys waiting;       /* for a network object to appear or get its subnet */
-    struct keys waiting_ports;
+    struct waiters waiting;       /* for a network object to appear or get its subnet */
+    struct waiters waiting_ports; /* for a published port */
+    struct sw_map waits;          /* who is in which list of waiters */
     bool networks_changed, ports_freed;
     bool recheck; /* some were woken or gave back in this step: is there room for more? */
 };
@@ -71,6 +79,9 @@ int keys_push(struct keys *k, uint64_t key); /* 0 or -ENOMEM */
 bool keys_pop(struct keys *k, uint64_t *key);
 void keys_fini(struct keys *k);
 
+void alloc_wait(struct allocator *a, struct waiters *w, uint64_t owner);
+bool alloc_next_waiter(struct allocator *a, struct waiters *w, uint64_t *owner);
+
 /** alloc_current() - the message of an object with what this round decided. */
 const void *alloc_current(const struct alloc_step *s, const struct view_object *o);
 struct net *alloc_net(const struct allocator *a, uint64_t key);
@@ -88,6 +99,8 @@ bool alloc_publishes(const Swarm__V1__EndpointSpec *e); /* any ingress port */
 void alloc_network(struct alloc_step *s, const struct view_object *o);
 /** alloc_service() - Return: false with the reason in @why when something cannot be had. */
 bool alloc_service(struct alloc_step *s, const struct view_service *vs, struct sw_buf *why);
+/** alloc_wake_tasks() - look again at its NEW tasks. */
+void alloc_wake_tasks(struct alloc_step *s, const struct view_service *vs);
 void alloc_task(struct alloc_step *s, const struct view_task *vt);
 void alloc_node(struct alloc_step *s, const struct view_node *vn);
 

@@ -78,7 +78,7 @@ const void *alloc_current(const struct alloc_step *s, const struct view_object *
     return edited != NULL ? edited : o->msg;
 }
 
-static void wait_in(struct alloc_step *s, struct keys *k, uint64_t owner)
+static void make_dirty(struct alloc_step *s, struct keys *k, uint64_t owner)
 {
     if (keys_push(k, owner) < 0)
         s->a->stale = true;
@@ -92,7 +92,7 @@ bool alloc_has_room(struct alloc_step *s, uint64_t network, uint64_t owner, stru
 
     if (n == NULL || o == NULL || o->kind != VIEW_NETWORK) {
         sw_buf_puts(why, network == 0 ? "there is no ingress network" : "network not found");
-        wait_in(s, &s->a->waiting, owner);
+        alloc_wait(s->a, &s->a->waiting, owner);
         return false;
     }
     if (!alloc_is_addressed(o->msg))
@@ -100,14 +100,14 @@ bool alloc_has_room(struct alloc_step *s, uint64_t network, uint64_t owner, stru
     if (n->pool.bits == NULL) {
         sw_buf_printf(why, "network %s: %s", o->name,
                       n->why[0] != '\0' ? n->why : "has no subnet yet");
-        wait_in(s, &s->a->waiting, owner);
+        alloc_wait(s->a, &s->a->waiting, owner);
         return false;
     }
     if (pool_next(&n->pool, n->next_addr) != 0)
         return true;
     subnet_format(n->pool.net, text);
     sw_buf_printf(why, "network %s: no free address in %s", o->name, text);
-    wait_in(s, &n->waiting, owner);
+    alloc_wait(s->a, &n->waiting, owner);
     return false;
 }
 
@@ -136,9 +136,9 @@ static void wake(struct alloc_step *s, uint64_t key)
     if (o == NULL)
         return;
     if (o->kind == VIEW_TASK)
-        wait_in(s, &s->a->dirty_tasks, key);
+        make_dirty(s, &s->a->dirty_tasks, key);
     else if (o->kind == VIEW_SERVICE)
-        wait_in(s, &s->a->dirty_services, key);
+        make_dirty(s, &s->a->dirty_services, key);
     else if (o->kind == VIEW_NODE)
         alloc_dirty_node(s->a, key);
 }
@@ -156,9 +156,9 @@ static void wake_waiting(struct alloc_step *s)
         a->networks_changed = false;
         while ((n = sw_map_next(&a->nets, &it)) != NULL) {
             if (n->pool.bits == NULL)
-                wait_in(s, &a->dirty_nets, n->key);
+                make_dirty(s, &a->dirty_nets, n->key);
         }
-        while (keys_pop(&a->waiting, &key))
+        while (alloc_next_waiter(a, &a->waiting, &key))
             wake(s, key);
     }
     while (keys_pop(&a->freed_nets, &key)) {
@@ -167,12 +167,12 @@ static void wake_waiting(struct alloc_step *s)
             continue;
         n->freed = false;
         a->recheck = true;
-        for (uint32_t i = 0; i < n->pool.room && keys_pop(&n->waiting, &key); i++)
+        for (uint32_t i = 0; i < n->pool.room && alloc_next_waiter(a, &n->waiting, &key); i++)
             wake(s, key);
     }
     if (a->ports_freed) {
         a->ports_freed = false;
-        while (keys_pop(&a->waiting_ports, &key))
+        while (alloc_next_waiter(a, &a->waiting_ports, &key))
             wake(s, key);
     }
 }
@@ -187,7 +187,7 @@ static void recheck(struct allocator *a)
         return;
     a->recheck = false;
     while ((n = sw_map_next(&a->nets, &it)) != NULL) {
-        if (n->freed || n->waiting.n == 0 || n->pool.room == 0)
+        if (n->freed || n->waiting.keys.n == 0 || n->pool.room == 0)
             continue;
         n->freed = true;
         if (keys_push(&a->freed_nets, n->key) < 0)
@@ -203,8 +203,8 @@ static void do_services(struct alloc_step *s)
         SW_CLEANUP(sw_buf_fini) struct sw_buf why = SW_BUF_INIT;
         const struct view_service *vs = view_service(s->view, key);
 
-        if (vs != NULL)
-            (void)alloc_service(s, vs, &why); /* its tasks tell the reason */
+        if (vs != NULL && !alloc_service(s, vs, &why))
+            alloc_wake_tasks(s, vs); /* they tell the reason */
     }
 }
 

@@ -51,6 +51,25 @@ static void push(struct allocator *a, struct keys *k, uint64_t key)
         a->stale = true;
 }
 
+void alloc_wait(struct allocator *a, struct waiters *w, uint64_t owner)
+{
+    uint64_t id = sw_hash_u64(w->id) ^ owner;
+
+    if (sw_map_get(&a->waits, id) != NULL)
+        return;
+    push(a, &w->keys, owner);
+    if (sw_map_put(&a->waits, id, a) < 0)
+        a->stale = true;
+}
+
+bool alloc_next_waiter(struct allocator *a, struct waiters *w, uint64_t *owner)
+{
+    if (!keys_pop(&w->keys, owner))
+        return false;
+    (void)sw_map_del(&a->waits, sw_hash_u64(w->id) ^ *owner);
+    return true;
+}
+
 struct net *alloc_net(const struct allocator *a, uint64_t key)
 {
     return sw_map_get(&a->nets, key);
@@ -69,6 +88,7 @@ static struct net *net_of(struct allocator *a, uint64_t key)
         return NULL;
     }
     n->key = key;
+    n->waiting.id = key;
     return n;
 }
 
@@ -108,7 +128,7 @@ static void hold(struct allocator *a, uint64_t network, uint32_t addr, bool take
         pool_take(&n->pool, addr);
     } else {
         pool_give(&n->pool, addr);
-        if (!n->freed && n->waiting.n > 0) {
+        if (!n->freed && n->waiting.keys.n > 0) {
             n->freed = true;
             push(a, &a->freed_nets, network);
         }
@@ -268,9 +288,9 @@ static void forget_net(struct allocator *a, const Swarm__V1__Network *before)
 
     if (n == NULL)
         return;
-    while (keys_pop(&n->waiting, &key))
-        push(a, &a->waiting, key);
-    keys_fini(&n->waiting);
+    while (alloc_next_waiter(a, &n->waiting, &key))
+        alloc_wait(a, &a->waiting, key);
+    keys_fini(&n->waiting.keys);
     pool_fini(&n->pool);
     sw_free(n);
 }
@@ -436,7 +456,7 @@ void alloc_cache_clear(struct allocator *a)
     size_t it = 0;
 
     while ((n = sw_map_next(&a->nets, &it)) != NULL) {
-        keys_fini(&n->waiting);
+        keys_fini(&n->waiting.keys);
         pool_fini(&n->pool);
         sw_free(n);
     }
@@ -453,7 +473,10 @@ void alloc_cache_clear(struct allocator *a)
     keys_fini(&a->dirty_tasks);
     keys_fini(&a->dirty_nodes);
     keys_fini(&a->freed_nets);
-    keys_fini(&a->waiting);
-    keys_fini(&a->waiting_ports);
+    keys_fini(&a->waiting.keys);
+    keys_fini(&a->waiting_ports.keys);
+    sw_map_fini(&a->waits);
     memset(a, 0, sizeof(*a));
+    a->waiting.id = WAIT_NETWORKS;
+    a->waiting_ports.id = WAIT_PORTS;
 }

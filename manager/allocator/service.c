@@ -181,7 +181,7 @@ fail:
     return NULL;
 }
 
-static void wake_tasks(struct alloc_step *s, const struct view_service *vs)
+void alloc_wake_tasks(struct alloc_step *s, const struct view_service *vs)
 {
     sw_list_each(l, &vs->tasks)
     {
@@ -209,7 +209,7 @@ static void store_endpoint(struct alloc_step *s, const struct view_service *vs,
     pb_free(edit->endpoint);
     edit->endpoint = next;
     txn_mark(s->txn);
-    wake_tasks(s, vs);
+    alloc_wake_tasks(s, vs);
 }
 
 bool alloc_service(struct alloc_step *s, const struct view_service *vs, struct sw_buf *why)
@@ -227,8 +227,7 @@ bool alloc_service(struct alloc_step *s, const struct view_service *vs, struct s
         return false;
     }
     if (!fill_ports(s, old, next, why)) {
-        if (keys_push(&s->a->waiting_ports, vs->o->key) < 0)
-            s->a->stale = true;
+        alloc_wait(s->a, &s->a->waiting_ports, vs->o->key);
         pb_free(next);
         return false;
     }
