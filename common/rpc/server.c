@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How it works: accepted connections are half open until the handshake is done (and, without a
- * certificate, until they end): those stand in a queue of limited length whose oldest is dropped,
- * so a flood of silent peers costs an honest one a retry and not the service. Then they move to the
- * list of connections that are up. */
+ * certificate, until they end). Those stand in a queue of limited length. When it is full, the next
+ * ones wait in the kernel's queue until one is done, or until the oldest has had PATIENCE_MS, which
+ * is then dropped: thousands of nodes that come back at once all get in, and a flood of silent
+ * peers costs an honest one a moment and not the service. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@
 #include "common/rpc/limiter.h"
 
 #define UNIX_PREFIX     "unix:"
-#define BACKLOG         1024
+#define BACKLOG         4096
+#define PATIENCE_MS     250
 #define NO_FD_PAUSE_MS  200
 #define REFUSALS_LOGGED 20u /* a minute; the rest is logged at level debug */
 
@@ -37,7 +39,8 @@ struct sw_rpc_server {
     int fd; /* Unix */
     char *path;
     uint16_t port;
-    struct sw_timer pause; /* out of descriptors or memory: accept again after a while */
+    struct sw_timer pause; /* accept again when it fires */
+    bool waits;            /* for room among the half-open */
     struct sw_identity *identity;
     bool allow_join;
     const struct sw_rpc_method *methods;
@@ -58,6 +61,12 @@ struct sw_rpc_server {
 
 /* ------------------------------------------------------------------ what connections tell */
 
+static void room_again(struct sw_rpc_server *s)
+{
+    if (s->waits && !s->freed)
+        sw_timer_start(&s->pause, 0);
+}
+
 void server_conn_up(struct sw_rpc_conn *c)
 {
     struct sw_rpc_server *s = c->server;
@@ -68,6 +77,7 @@ void server_conn_up(struct sw_rpc_conn *c)
     s->n_half_open--;
     sw_list_del(&c->server_link);
     sw_list_push_back(&s->conns, &c->server_link);
+    room_again(s);
 }
 
 static void log_refusal(struct sw_rpc_server *s, const struct sw_rpc_conn *c,
@@ -92,8 +102,10 @@ void server_conn_gone(struct sw_rpc_conn *c, enum conn_state was, const struct s
     c->server = NULL;
     sw_list_del(&c->server_link);
     s->n_conns--;
-    if (c->half_open)
+    if (c->half_open) {
         s->n_half_open--;
+        room_again(s);
+    }
     if (was != CONN_UP && !s->freed)
         log_refusal(s, c, why);
 }
@@ -122,12 +134,28 @@ void sw_rpc_token_failed(struct sw_rpc_conn *c)
 
 /* ------------------------------------------------------------------ accepting */
 
-static void drop_oldest(struct sw_rpc_server *s)
+/* Return: false when the next connection must wait; the timer then says for how long. */
+static bool make_room(struct sw_rpc_server *s)
 {
+    unsigned max = s->limits.half_open != 0 ? s->limits.half_open : 256;
+    struct sw_rpc_conn *oldest;
     struct sw_err why;
+    uint64_t age_ms;
 
+    s->waits = false;
+    if (s->n_half_open < max)
+        return true;
+    oldest = sw_list_entry(s->half_open.next, struct sw_rpc_conn, server_link);
+    age_ms = uv_now(s->loop) - oldest->started_ms;
+    if (age_ms < PATIENCE_MS) {
+        s->waits = true;
+        sw_timer_start(&s->pause, PATIENCE_MS - age_ms);
+        return false;
+    }
     (void)sw_err_set(&why, SW_E_EXHAUSTED, "too many unfinished handshakes");
-    conn_die(sw_list_entry(s->half_open.next, struct sw_rpc_conn, server_link), &why, false, true);
+    conn_die(oldest, &why, false, true);
+    s->waits = false; /* that one's place is taken now */
+    return true;
 }
 
 static struct sw_rpc_conn *new_conn(struct sw_rpc_server *s, struct sw_err *err)
@@ -177,14 +205,6 @@ static int accept_tcp(struct sw_rpc_server *s, struct transport *t, const char *
     return r;
 }
 
-static void make_room(struct sw_rpc_server *s)
-{
-    unsigned max = s->limits.half_open != 0 ? s->limits.half_open : 256;
-
-    if (s->n_half_open >= max)
-        drop_oldest(s);
-}
-
 static bool is_full(const struct sw_rpc_server *s)
 {
     return s->n_conns >= (s->limits.conns != 0 ? s->limits.conns : 20000);
@@ -201,6 +221,8 @@ static void on_connection(uv_stream_t *stream, int status)
         log_warn("accept failed port=%u reason=\"%s\"", s->port, uv_strerror(status));
         return;
     }
+    if (!make_room(s))
+        return; /* libuv holds it, and looks for no other until it is taken */
     if (transport_tcp_accept(&t, stream, address, sizeof(address), &err) < 0) {
         if (err.code == UV_EAGAIN)
             return;
@@ -213,7 +235,6 @@ static void on_connection(uv_stream_t *stream, int status)
         log_debug("connection refused address=%s reason=\"too many\"", address);
         return;
     }
-    make_room(s);
     if (accept_tcp(s, t, address, &err) < 0)
         log_warn("connection lost address=%s reason=\"%s\"", address, err.msg);
 }
@@ -229,7 +250,6 @@ static int accept_unix(struct sw_rpc_server *s, int fd, struct sw_err *err)
     r = sw_unix_cred(fd, &cred, err);
     if (r < 0)
         return r;
-    make_room(s);
     c = new_conn(s, err);
     if (c == NULL)
         return err->code;
@@ -266,6 +286,10 @@ static void on_listen_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         return;
+    if (!make_room(s)) {
+        (void)uv_poll_stop(&s->uv.poll);
+        return;
+    }
     fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
         if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)

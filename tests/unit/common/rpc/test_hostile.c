@@ -94,6 +94,9 @@ static void half_open_connections_are_bounded_and_the_oldest_goes(void **state)
         fd[i] = raw_client(f, NULL, 0);
         run_for(&f->w, 10);
     }
+    for (int i = 0; i < 6; i++) /* the last two wait in the kernel */
+        assert_false(is_closed(fd[i]));
+    run_for(&f->w, 350);
     for (int i = 0; i < 6; i++)
         assert_int_equal(is_closed(fd[i]), i < 2);
     c = dial_up(f, &(struct sw_rpc_dial){ 0 }); /* an honest one still gets in */
@@ -102,6 +105,22 @@ static void half_open_connections_are_bounded_and_the_oldest_goes(void **state)
         (void)close(fd[i]);
     }
     sw_rpc_conn_close(c);
+}
+
+static void a_herd_of_honest_nodes_gets_in_without_a_loss(void **state)
+{
+    struct fixture *f = *state;
+    const struct sw_rpc_limits limits = { .half_open = 4 };
+
+    f->server = world_listen(&f->w, &(struct sw_rpc_listen){ .limits = &limits }, &f->at_server,
+                             f->address);
+    for (int i = 0; i < 200; i++)
+        (void)world_dial(&f->w, &(struct sw_rpc_dial){ 0 }, &f->at_dialer, f->address);
+    run_until(&f->w, &f->at_dialer.ups, 200);
+    assert_int_equal(f->at_dialer.downs, 0);
+    sw_rpc_server_free(f->server);
+    f->server = NULL;
+    run_until(&f->w, &f->at_dialer.downs, 200);
 }
 
 static void an_idle_connection_is_kept_alive_by_pings(void **state)
@@ -353,6 +372,7 @@ int main(void)
         T(a_silent_peer_is_dropped_after_the_handshake_time),
         T(a_stranger_to_the_protocol_is_dropped_at_once),
         T(half_open_connections_are_bounded_and_the_oldest_goes),
+        T(a_herd_of_honest_nodes_gets_in_without_a_loss),
         T(an_idle_connection_is_kept_alive_by_pings),
         T(a_peer_that_falls_silent_is_given_up),
         T(a_tampered_handshake_never_comes_up),
