@@ -214,7 +214,7 @@ static void it_says_how_it_is_used(void **state)
     assert_int_equal(WEXITSTATUS(system(SWARM_SHIM " 2>/dev/null")), 2);
 }
 
-/* Pages of the program itself are shared with all other shims: not counted. */
+/* What is not of the program file, which all shims share. */
 static long private_kb(pid_t pid)
 {
     char path[64];
@@ -226,7 +226,7 @@ static long private_kb(pid_t pid)
     f = fopen(path, "r");
     assert_non_null(f);
     while (fgets(line, sizeof(line), f) != NULL)
-        if (strncmp(line, "Private_Dirty:", 14) == 0)
+        if (strncmp(line, "Anonymous:", 10) == 0)
             sum += strtol(strchr(line, ':') + 1, NULL, 10);
     (void)fclose(f);
     return sum;
