@@ -72,7 +72,7 @@ static void ask(int fd, Swarm__V1__ShimRequest *req)
     struct sw_buf out = SW_BUF_INIT;
 
     assert_int_equal(wire_add(&out, &req->base), 0);
-    assert_int_equal(send(fd, out.data, out.len, MSG_NOSIGNAL), out.len);
+    (void)send(fd, out.data, out.len, MSG_NOSIGNAL); /* may be refused: the answer tells */
     sw_buf_fini(&out);
 }
 
@@ -168,13 +168,15 @@ static void only_root_is_served(void **state)
     (void)snprintf(path, sizeof(path), "%s/" WIRE_SOCKET, b->bundle);
     assert_int_equal(chmod(path, 0777), 0);
     pid = fork();
-    if (pid == 0) {
+    if (pid == 0) { /* no assertion in here: it would go on with the tests */
+        struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = WIRE_SOCKET };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         uint8_t byte;
-        int fd;
 
-        if (setgid(1000) < 0 || setuid(1000) < 0)
+        if (chdir(b->bundle) < 0 || setgid(1000) < 0 || setuid(1000) < 0)
             _exit(1);
-        fd = dial(b);
+        if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+            _exit(3);
         say_hello(fd);
         _exit(recv(fd, &byte, 1, 0) > 0 ? 2 : 0);
     }
