@@ -5,66 +5,11 @@
 #include <string.h>
 
 #include "cli/render/gojson.h"
+#include "cli/spec/base64.h"
 #include "cli/spec/imageref.h"
 #include "cli/spec/text.h"
 
 #define HUB "https://index.docker.io/v1/"
-
-char *auth_base64(const void *p, size_t n, bool url)
-{
-    static const char std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    SW_CLEANUP(sw_buf_fini) struct sw_buf b = SW_BUF_INIT;
-    const unsigned char *s = p;
-
-    for (size_t i = 0; i < n; i += 3) {
-        size_t left = n - i;
-        unsigned v = (unsigned)s[i] << 16 | (left > 1 ? (unsigned)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0u);
-
-        for (unsigned k = 0; k < 4; k++) {
-            char c = k > left ? '=' : std[(v >> (18 - 6 * k)) & 63];
-
-            if (url && c == '+')
-                c = '-';
-            else if (url && c == '/')
-                c = '_';
-            sw_buf_putc(&b, c);
-        }
-    }
-    return cli_take(&b);
-}
-
-static int digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
-bool auth_base64_decode(const char *s, struct sw_buf *out)
-{
-    unsigned v = 0;
-    unsigned bits = 0;
-
-    for (; *s != '\0' && *s != '='; s++) {
-        int d = digit(*s);
-
-        if (*s == '\n' || *s == '\r')
-            continue;
-        if (d < 0)
-            return false;
-        v = (v << 6 | (unsigned)d) & 0xffffff;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            sw_buf_putc(out, (char)(v >> bits & 0xff));
-        }
-    }
-    return true;
-}
 
 static json_t *load_config(void)
 {
@@ -113,7 +58,7 @@ char *auth_header(const char *image)
     if (config == NULL || !imageref_parse(image, &ref))
         return NULL;
     entry = entry_of(js_get(config, "auths"), ref.domain);
-    if (entry == NULL || !auth_base64_decode(js_str(entry, "auth"), &pair))
+    if (entry == NULL || !base64_decode(js_str(entry, "auth"), &pair))
         return NULL;
     password = text_cut(sw_buf_str(&pair), ':', &user);
     if (*js_str(entry, "identitytoken") == '\0' && (password == NULL || *user == '\0'))
@@ -124,7 +69,7 @@ char *auth_header(const char *image)
     if (*js_str(entry, "identitytoken") != '\0')
         js_set_str(header, "identitytoken", js_str(entry, "identitytoken"));
     gojson_compact(&text, header, false);
-    return auth_base64(text.data, text.len, true);
+    return base64_encode(text.data, text.len, true);
 }
 
 static int collect(void *arg, const char *data, size_t n, struct sw_err *err)

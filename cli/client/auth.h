@@ -13,9 +13,4 @@ char *auth_header(const char *image);
 /** client_call_auth() - client_call() with all fields of @s but on_data. */
 int client_call_auth(struct client *c, const struct client_stream *s, json_t **out, struct sw_err *err);
 
-/** auth_base64() - standard (@url false) or URL alphabet with padding; returned. */
-char *auth_base64(const void *p, size_t n, bool url);
-/** auth_base64_decode() - Return: false on a byte that does not belong. */
-bool auth_base64_decode(const char *s, struct sw_buf *out);
-
 #endif

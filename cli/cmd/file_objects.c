@@ -3,10 +3,10 @@
  * Secrets and configs: the same commands on two kinds of named files. */
 #include <string.h>
 
-#include "cli/client/auth.h"
 #include "cli/cmd/common.h"
 #include "cli/cmd/natural.h"
 #include "cli/cmd/pretty.h"
+#include "cli/spec/base64.h"
 #include "cli/spec/parts.h"
 #include "common/base/macro.h"
 
@@ -83,7 +83,7 @@ static int create(struct cli *cli, const struct args *args, bool secret, struct 
             return sw_err_wrap(err, "error reading from %s", shown);
         if (data.len == 0)
             return sw_err_set(err, SW_E_INVALID, "error reading from %s: data is empty", shown);
-        text = auth_base64(data.data, data.len, false);
+        text = base64_encode(data.data, data.len, false);
         explicit_bzero(data.data, data.len);
         js_set_str(b, "Data", text);
     }

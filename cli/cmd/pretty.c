@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-#include "cli/client/auth.h"
 #include "cli/cmd/common.h"
 #include "cli/render/gojson.h"
 #include "cli/render/human.h"
 #include "cli/render/template.h"
+#include "cli/spec/base64.h"
 #include "common/base/time.h"
 
 void pretty_print(struct sw_buf *out, const char *template, json_t *context)
@@ -174,7 +174,7 @@ void config_pretty(struct cli *cli, struct sw_buf *out, const json_t *config)
     json_t *c = file_context(config);
 
     (void)cli;
-    if (auth_base64_decode(js_str(config, "Spec.Data"), &data))
+    if (base64_decode(js_str(config, "Spec.Data"), &data))
         js_set_str(c, "Data", sw_buf_str(&data));
     pretty_print(out,
                  "ID:\t\t\t{{.ID}}\n"

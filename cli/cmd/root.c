@@ -18,6 +18,7 @@ const struct command root_groups[] = {
     GROUP(node, "Manage Swarm nodes"),
     GROUP(secret, "Manage Swarm secrets"),
     GROUP(service, "Manage Swarm services"),
+    GROUP(stack, "Manage Swarm stacks"),
     GROUP(swarm, "Manage Swarm"),
     GROUP(system, "Manage the daemon"),
     GROUP(volume, "Manage volumes"),
