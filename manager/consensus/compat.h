@@ -37,6 +37,19 @@ static inline bool cons_compat_is_probing(const struct raft *r, unsigned i)
 #endif
 }
 
+/* Does the leader wait for the peer at @i to install a snapshot? Unknown counts as yes. */
+static inline bool cons_compat_awaits_snapshot(const struct raft *r, unsigned i)
+{
+#ifdef RAFT_VERSION_NUMBER
+    (void)r;
+    (void)i;
+    return true;
+#else
+    return r->state == RAFT_LEADER && r->leader_state.progress != NULL &&
+           r->leader_state.progress[i].state == 2; /* PROGRESS__SNAPSHOT */
+#endif
+}
+
 /* What is known to be stored by the peer at @i; 0 when unknown. */
 static inline uint64_t cons_compat_match_index(const struct raft *r, unsigned i)
 {

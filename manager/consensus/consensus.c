@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * consensus.c - life of a member: open, the kick, reacting to libraft, close.
+ * consensus.c - life of a member: open, the kick, the tick, close.
  *
  * Close:  kick: complete the user's requests, stop the transport
  *         -> last outstanding send back -> raft_close() -> disk half closed -> kick handle closed
@@ -57,132 +57,6 @@ void cons_fatal(struct consensus *c, int code, const char *fmt, ...)
     (void)vsnprintf(c->fatal.msg, sizeof(c->fatal.msg), fmt, ap);
     va_end(ap);
     cons_kick(c);
-}
-
-/* ---- reacting ------------------------------------------------------------------------------ */
-
-static void lead_barrier_done(struct raft_barrier *req, int status)
-{
-    struct consensus *c = req->data;
-
-    c->lead_barrier_ok = status == 0;
-    cons_kick(c); /* inside apply: cons_react() goes on from the kick */
-}
-
-/* G1: an entry of the new term, before anything else. */
-static void became_leader(struct consensus *c)
-{
-    const struct cons_conf *last = cons_history_last(&c->history);
-
-    c->leading = true;
-    c->lead_term = c->raft.current_term;
-    c->lead_barrier_ok = false;
-    if (last != NULL && last->index > c->raft.commit_index)
-        c->raft.configuration_uncommitted_index = last->index;
-    if (!cons_guard_on(c, 1)) {
-        c->lead_barrier_ok = true;
-        return;
-    }
-    c->lead_barrier.data = c;
-    if (raft_barrier(&c->raft, &c->lead_barrier, lead_barrier_done) != 0) {
-        cons_fatal(c, -ENOMEM, "raft barrier of term %" PRIu64, c->lead_term);
-        return;
-    }
-    c->guard.barrier_index = raft_last_index(&c->raft);
-    log_info("raft leader elected member=%" PRIu64 " term=%" PRIu64, c->o.member, c->lead_term);
-}
-
-static void lost_leader(struct consensus *c)
-{
-    bool told = c->ready;
-
-    c->leading = false;
-    c->ready = false;
-    c->lead_barrier_ok = false;
-    c->guard.barrier_index = 0;
-    cons_prop_fail(c, SW_E_UNAVAILABLE, SW_E_NO_LEADER);
-    cons_member_fail(c, SW_E_UNAVAILABLE);
-    log_info("raft leadership lost member=%" PRIu64 " term=%" PRIu64, c->o.member, c->lead_term);
-    if (told && c->o.events.on_leader != NULL)
-        c->o.events.on_leader(c->o.events.arg, false, c->lead_term);
-}
-
-static void react_leadership(struct consensus *c)
-{
-    bool leads = raft_state(&c->raft) == RAFT_LEADER;
-
-    if (c->leading && (!leads || c->raft.current_term != c->lead_term))
-        lost_leader(c);
-    if (leads && !c->leading)
-        became_leader(c);
-    if (c->leading && c->lead_barrier_ok && !c->ready) {
-        c->ready = true;
-        if (c->o.events.on_leader != NULL)
-            c->o.events.on_leader(c->o.events.arg, true, c->lead_term);
-    }
-}
-
-static void react_members(struct consensus *c)
-{
-    const struct cons_conf *last;
-    bool was_voter = c->was_member;
-
-    if (cons_guard_on(c, 6) && raft_state(&c->raft) != RAFT_LEADER)
-        c->raft.configuration_uncommitted_index = 0; /* conf.c rolls back, libraft must not */
-    if (!cons_history_commit(&c->history, c->raft.commit_index) && !c->members_changed) {
-        cons_member_committed(c);
-        return;
-    }
-    c->members_changed = false;
-    last = cons_history_last(&c->history);
-    c->was_member = last != NULL && cons_conf_find(&last->c, c->o.member) < last->c.n;
-    if (was_voter && !c->was_member && cons_history_is_removed(&c->history, c->o.member))
-        c->removed = true;
-    cons_member_committed(c);
-    if (c->o.events.on_members != NULL)
-        c->o.events.on_members(c->o.events.arg);
-}
-
-static void react_leader(struct consensus *c)
-{
-    const char *address = NULL;
-    raft_id id = 0;
-
-    raft_leader(&c->raft, &id, &address);
-    if (id == c->known_leader)
-        return;
-    c->known_leader = id;
-    if (c->transfer.active)
-        cons_kick(c);
-    if (c->o.events.on_leader_changed != NULL)
-        c->o.events.on_leader_changed(c->o.events.arg, id, address == NULL ? "" : address);
-}
-
-void cons_react(struct consensus *c)
-{
-    if (!cons_is_usable(c))
-        return;
-    if (c->reacting) {
-        cons_kick(c);
-        return;
-    }
-    c->reacting = true;
-    if (raft_state(&c->raft) == RAFT_UNAVAILABLE)
-        cons_fatal(c, SW_E_INTERNAL, "raft core stopped: %s", raft_errmsg(&c->raft));
-    if (!c->failed)
-        react_members(c);
-    if (cons_is_usable(c))
-        react_leadership(c);
-    if (cons_is_usable(c))
-        react_leader(c);
-    if (cons_is_usable(c) && c->removed && !c->removed_told) {
-        c->removed_told = true;
-        if (c->o.events.on_removed != NULL)
-            c->o.events.on_removed(c->o.events.arg);
-    }
-    c->reacting = false;
-    if (cons_guard_has_held(c))
-        cons_kick(c);
 }
 
 static void prepare_connections(struct consensus *c)
@@ -454,12 +328,15 @@ static int prepare(struct consensus *c, struct raft_io *disk, struct sw_err *err
     return init_raft(c, err);
 }
 
-/* Everything but raft_start(). On failure *out is set, too: for give_up(). */
-static int create(struct consensus **out, const struct consensus_options *o, struct raft_io *disk,
-                  struct sw_err *err)
+int cons_create(struct consensus **out, const struct consensus_options *o, struct raft_io *disk,
+                struct sw_err *err)
 {
-    struct consensus *c = sw_calloc(1, sizeof(*c));
+    struct consensus *c;
+    int r = check_options(o, disk != NULL, err);
 
+    if (r < 0)
+        return r;
+    c = sw_calloc(1, sizeof(*c));
     if (c == NULL)
         return sw_err_set(err, -ENOMEM, "open raft");
     *out = c;
@@ -474,11 +351,12 @@ static int create(struct consensus **out, const struct consensus_options *o, str
     return prepare(c, disk, err);
 }
 
-static void give_up(struct consensus *c)
+void cons_give_up(struct consensus *c)
 {
     if (c == NULL)
         return;
     c->failed = c->fatal_told = true;
+    memset(&c->o.transport, 0, sizeof(c->o.transport)); /* may be gone when the loop runs */
     c->has_dir = false;
     cons_dir_close(&c->dir); /* another try may follow at once */
     if (c->kick_open)
@@ -492,11 +370,8 @@ int cons_open(struct consensus **out, const struct consensus_options *o, struct 
 {
     struct consensus *c = NULL;
     int code;
-    int r = check_options(o, disk != NULL, err);
+    int r = cons_create(&c, o, disk, err);
 
-    if (r < 0)
-        return r;
-    r = create(&c, o, disk, err);
     if (r < 0)
         goto fail;
     code = raft_start(&c->raft);
@@ -516,81 +391,11 @@ int cons_open(struct consensus **out, const struct consensus_options *o, struct 
     return 0;
 
 fail:
-    give_up(c);
+    cons_give_up(c);
     return r;
 }
 
 int consensus_open(struct consensus **out, const struct consensus_options *o, struct sw_err *err)
 {
     return cons_open(out, o, NULL, err);
-}
-
-/* ---- offline ------------------------------------------------------------------------------- */
-
-static int null_apply(void *arg, uint64_t index, const uint8_t *data, size_t len)
-{
-    (void)arg;
-    (void)index;
-    (void)data;
-    (void)len;
-    return 0;
-}
-
-/* Run @work on the directory with nothing started, on a loop of its own. */
-static int offline(const char *dir, uint64_t member, const char *address, bool bootstrap,
-                   struct sw_err *err)
-{
-    struct consensus_options o = CONSENSUS_OPTIONS_INIT;
-    struct raft_configuration conf;
-    struct consensus *c = NULL;
-    uv_loop_t loop;
-    int code = 0;
-    int r = uv_loop_init(&loop);
-
-    if (r < 0)
-        return sw_err_set(err, r, "raft directory %s", dir);
-    o.loop = &loop;
-    o.dir = dir;
-    o.member = member;
-    o.address = address;
-    o.reserve_bytes = 0;
-    o.fsm.apply = null_apply;
-    r = check_options(&o, false, err);
-    if (r == 0)
-        r = create(&c, &o, NULL, err);
-    if (r == 0) {
-        raft_configuration_init(&conf);
-        code = raft_configuration_add(&conf, member, address, RAFT_VOTER);
-        if (code == 0)
-            code = bootstrap ? raft_bootstrap(&c->raft, &conf) : raft_recover(&c->raft, &conf);
-        raft_configuration_close(&conf);
-        if (code == RAFT_CANTBOOTSTRAP)
-            r = sw_err_set(err, SW_E_CONFLICT, "%s already holds a raft member", dir);
-        else if (code != 0)
-            r = cons_dir_explain(code, c->disk->errmsg, dir, err);
-    }
-    give_up(c);
-    (void)uv_run(&loop, UV_RUN_DEFAULT);
-    if (uv_loop_close(&loop) < 0)
-        log_warn("raft loop left open dir=%s", dir);
-    return r;
-}
-
-int consensus_bootstrap(const char *dir, uint64_t member, const char *address, struct sw_err *err)
-{
-    if (cons_dir_is_used(dir))
-        return sw_err_set(err, SW_E_CONFLICT, "%s already holds a raft member", dir);
-    return offline(dir, member, address, true, err);
-}
-
-int consensus_recover(const char *dir, uint64_t member, const char *address, struct sw_err *err)
-{
-    if (!cons_dir_is_used(dir))
-        return sw_err_set(err, SW_E_NOT_FOUND, "%s holds no raft member", dir);
-    return offline(dir, member, address, false, err);
-}
-
-bool consensus_exists(const char *dir)
-{
-    return cons_dir_is_used(dir);
 }

@@ -228,7 +228,8 @@ bool consensus_exists(const char *dir);
  * inside, apply() from the loop later. An empty directory is a joining member: it waits until a
  * leader that was told to consensus_member_add() it sends the log.
  * @out: returned; release with consensus_close()
- * @o:   copied
+ * @o:   copied. After a failure nothing in it is used any more, but handles close when the loop
+ *       runs next
  *
  * Return: 0; SW_E_INVALID; SW_E_UNAVAILABLE when another process has the directory open;
  * SW_E_CORRUPT when the log on disk is damaged or lost entries it had acknowledged: the member must
@@ -352,7 +353,7 @@ struct consensus_status {
     uint64_t snapshot_index; /* of the last snapshot taken or installed since the start */
     unsigned n_members;
     unsigned n_voters;
-    uint64_t guard_hits[8]; /* [n - 1]: how often guard Gn stepped in */
+    uint64_t guard_hits[10]; /* [n - 1]: how often guard Gn stepped in */
 };
 
 void consensus_status(const struct consensus *c, struct consensus_status *out);

@@ -169,13 +169,21 @@ struct consensus {
  */
 int cons_open(struct consensus **out, const struct consensus_options *o, struct raft_io *disk,
               struct sw_err *err);
+/** cons_create() - everything but the start. @out is also set on failure, for cons_give_up(). */
+int cons_create(struct consensus **out, const struct consensus_options *o, struct raft_io *disk,
+                struct sw_err *err);
+/** cons_give_up() - what was created is of no use; frees itself when the loop runs. NULL is legal.
+ */
+void cons_give_up(struct consensus *c);
 /** cons_fatal() - first caller wins; the user is told from the kick. */
 void cons_fatal(struct consensus *c, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void cons_kick(struct consensus *c);
 void cons_tick(struct consensus *c);
-void cons_react(struct consensus *c);
 int cons_error(int raft_code); /* libraft's code as ours, for done() */
+
+/* react.c */
+void cons_react(struct consensus *c);
 
 /* io.c */
 void cons_io_init(struct consensus *c);

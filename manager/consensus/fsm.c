@@ -120,7 +120,7 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
     struct sw_err err;
 
     *result = NULL;
-    if (c->failed)
+    if (c->failed || c->closing)
         return RAFT_SHUTDOWN;
     if (apply_entry(c, buf, &err) < 0) {
         cons_fatal(c, err.code, "%s", err.msg);

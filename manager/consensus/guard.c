@@ -3,7 +3,7 @@
  * propose.c, entry.c and dir.c. */
 #include "manager/consensus/guard.h"
 
-#include <errno.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/log/log.h"
@@ -128,13 +128,23 @@ void cons_guard_release(struct consensus *c)
     }
 }
 
-bool cons_guard_filter_send(struct consensus *c, struct raft_message *m)
+/* libraft answers within recv with the sender's id, which is right in any role: a refusal that
+ * names a later term must get through. Later it looks for the leader where only followers keep it.
+ */
+static bool is_misaddressed(const struct consensus *c, const struct raft_message *m)
+{
+    if (m->server_id == 0)
+        return true;
+    return c->raft.state != RAFT_FOLLOWER && c->guard.receiving != m->server_id;
+}
+
+static bool filter_ack(struct consensus *c, struct raft_message *m)
 {
     struct raft_append_entries_result *a = &m->append_entries_result;
 
-    if (m->type != RAFT_IO_APPEND_ENTRIES_RESULT || !cons_guard_on(c, 3))
+    if (!cons_guard_on(c, 3))
         return true;
-    if (raft_state(&c->raft) != RAFT_FOLLOWER || m->server_id == 0 || c->guard.stale_ack) {
+    if (c->guard.stale_ack || is_misaddressed(c, m)) {
         cons_guard_hit(c, 3);
         return false;
     }
@@ -143,6 +153,50 @@ bool cons_guard_filter_send(struct consensus *c, struct raft_message *m)
         a->last_log_index = c->guard.ack_cap;
     }
     return true;
+}
+
+static void name_term(struct consensus *c, struct raft_request_vote_result *v)
+{
+    if (!cons_guard_on(c, 9) || v->pre_vote != raft_tribool_true || v->vote_granted ||
+        v->term >= c->raft.current_term)
+        return;
+    cons_guard_hit(c, 9);
+    v->term = c->raft.current_term;
+}
+
+bool cons_guard_filter_send(struct consensus *c, struct raft_message *m)
+{
+    if (m->type == RAFT_IO_REQUEST_VOTE_RESULT)
+        name_term(c, &m->request_vote_result);
+    return m->type != RAFT_IO_APPEND_ENTRIES_RESULT || filter_ack(c, m);
+}
+
+void cons_guard_skip_committed(struct consensus *c, struct raft_append_entries *a)
+{
+    uint64_t commit = c->raft.commit_index;
+    unsigned skip;
+
+    if (!cons_guard_on(c, 10) || a->prev_log_index >= commit || a->term < c->raft.current_term)
+        return;
+    skip = (unsigned)SW_MIN((uint64_t)a->n_entries, commit - a->prev_log_index);
+    if (skip < a->n_entries) {
+        a->prev_log_index += skip;
+        a->prev_log_term = a->entries[skip - 1].term;
+        a->n_entries -= skip;
+        memmove(a->entries, a->entries + skip, a->n_entries * sizeof(*a->entries));
+    } else {
+        /* Nothing new. It agrees with the beginning of the log and, the answer says, up to what is
+         * committed; the terms in between may be compacted away. */
+        if (a->entries != NULL)
+            raft_free(a->entries[0].batch);
+        raft_free(a->entries);
+        a->entries = NULL;
+        a->n_entries = 0;
+        a->prev_log_index = 0;
+        a->prev_log_term = 0;
+        c->guard.ack_cap = commit;
+    }
+    cons_guard_hit(c, 10);
 }
 
 bool cons_guard_may_tick(struct consensus *c)

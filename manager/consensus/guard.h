@@ -19,7 +19,12 @@
  * G7  Some file systems fail the I/O probe with an unrelated error, others lie about durability:
  *     said in words (dir.c).
  * G8  Entries whose length is no multiple of 8 are lost at restart: padded (entry.c), and a mark
- *     of what was stored is compared at start, so that any lost tail is noticed (dir.c). */
+ *     of what was stored is compared at start, so that any lost tail is noticed (dir.c).
+ * G9  Pre-votes can deadlock: a member with a later term but a shorter log refuses every pre-vote
+ *     of the one with the longer log without saying which term it has reached, and gets none of its
+ *     own. Its refusal names the term.
+ * G10 Entries that a snapshot has replaced count as missing: an append from entry 1 on that comes
+ *     late is put behind the snapshot. What is committed here is skipped (every leader has it). */
 #ifndef SWARM_MANAGER_CONSENSUS_GUARD_H
 #define SWARM_MANAGER_CONSENSUS_GUARD_H
 
@@ -32,7 +37,7 @@
 
 struct consensus;
 
-#define CONS_GUARDS   8
+#define CONS_GUARDS   10
 #define CONS_HELD_MAX 256 /* messages; more are dropped, senders repeat them */
 
 struct cons_held { /* a message waiting for its guard */
@@ -48,8 +53,9 @@ struct cons_guard {
     uint64_t barrier_index; /* G1: hold until this is stored; 0: nothing to hold for */
     struct sw_list acks;    /* G1: cons_held */
 
-    bool stale_ack;   /* G3: inside the callback of a write of an earlier term */
-    uint64_t ack_cap; /* G3: inside recv of an append: the last index it speaks of, else max */
+    bool stale_ack;     /* G3: inside the callback of a write of an earlier term */
+    uint64_t ack_cap;   /* G3: inside recv of an append: the last index it speaks of, else max */
+    uint64_t receiving; /* G3: inside recv: from whom, else 0 */
 
     unsigned writes;     /* G4: appends under way */
     bool installing;     /* G4: a received snapshot is being written */
@@ -70,6 +76,8 @@ void cons_guard_release(struct consensus *c);
 bool cons_guard_has_held(const struct consensus *c);
 /** cons_guard_filter_send() - may change @m. Return: false when it must not be sent. */
 bool cons_guard_filter_send(struct consensus *c, struct raft_message *m);
+/** cons_guard_skip_committed() - G10: shorten a received append. */
+void cons_guard_skip_committed(struct consensus *c, struct raft_append_entries *a);
 /** cons_guard_may_tick() - G4, and a removed member does not campaign. */
 bool cons_guard_may_tick(struct consensus *c);
 /** cons_guard_refuse_vote() - G4: would this be a second vote in its term? */

@@ -33,17 +33,20 @@ const char *cons_in_address(struct consensus *c, uint64_t member)
 
 void cons_in_recv(struct consensus *c, struct raft_message *m)
 {
-    const struct raft_append_entries *a = &m->append_entries;
+    struct raft_append_entries *a = &m->append_entries;
 
     if (m->type == RAFT_IO_APPEND_ENTRIES) {
         c->guard.ack_cap = a->prev_log_index + a->n_entries;
+        cons_guard_skip_committed(c, a);
         /* It will step down inside, and may roll back its own change in the same breath. */
         if (cons_guard_on(c, 6) && raft_state(&c->raft) == RAFT_LEADER &&
             a->term > c->raft.current_term)
             c->raft.configuration_uncommitted_index = 0;
     }
     m->server_address = cons_in_address(c, m->server_id);
+    c->guard.receiving = m->server_id;
     c->recv(&c->io, m); /* owns entries, snapshot and configuration from here on */
+    c->guard.receiving = 0;
     c->guard.ack_cap = UINT64_MAX;
     cons_react(c);
 }
@@ -92,9 +95,22 @@ static int deliver_message(struct consensus *c, uint64_t from, struct cons_frame
     return 0;
 }
 
+/* Committed up to there, hence the same as the snapshot's, by whatever way it came. */
+static bool is_installed(const struct consensus *c)
+{
+    return c->raft.commit_index >= c->in.last_index && !c->guard.installing;
+}
+
+/* Handed on, but libraft was busy or the message was dropped. */
+static bool is_lost(const struct consensus *c)
+{
+    return c->in.data == NULL && c->in.have == c->in.total && !is_installed(c) &&
+           !c->guard.installing && sw_list_empty(&c->guard.held);
+}
+
 static void send_ack(struct consensus *c, uint64_t from)
 {
-    struct cons_ack a = { c->in.term, c->in.last_index, c->in.have };
+    struct cons_ack a = { c->in.term, c->in.last_index, c->in.have, is_installed(c) };
     uint8_t *bytes;
     size_t len;
 
@@ -110,7 +126,7 @@ static int complete(struct consensus *c, const struct cons_chunk *k, struct sw_e
     int r = cons_conf_decode(k->conf, k->conf_len, &s->conf, err);
 
     if (r < 0) {
-        cons_in_fini(c);
+        cons_in_fini(c); /* have == total == 0: the next part begins anew */
         return r == -ENOMEM ? r : sw_err_set(err, SW_E_PROTOCOL, "raft snapshot configuration");
     }
     log_info("received raft snapshot member=%" PRIu64 " index=%" PRIu64 " bytes=%" PRIu64,
@@ -157,7 +173,12 @@ static int deliver_chunk(struct consensus *c, uint64_t from, const struct cons_c
         if (r < 0)
             return r;
     }
-    if (k->offset == in->have && in->data != NULL) {
+    if (is_lost(c)) {
+        r = begin(c, from, k, err);
+        if (r < 0)
+            return r;
+    }
+    if (k->offset == in->have && in->data != NULL && k->len > 0) {
         memcpy(in->data + in->have, k->data, k->len);
         in->have += k->len;
         if (in->have == in->total) {
@@ -166,8 +187,7 @@ static int deliver_chunk(struct consensus *c, uint64_t from, const struct cons_c
                 return r;
         }
     }
-    if (in->total != 0)
-        send_ack(c, from);
+    send_ack(c, from);
     return 0;
 }
 

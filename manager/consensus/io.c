@@ -258,6 +258,11 @@ static void on_written(struct raft_io_append *req, int status)
     else if (c->has_dir && w->cuts == c->log.cuts)
         cons_dir_mark(&c->dir, w->last_index, w->last_term);
     c->guard.stale_ack = w->term != c->raft.current_term;
+    /* A failure makes libraft truncate its memory, which crashes when a second write fails, as at
+     * every close under load. Failed or closing nothing leaves this member any more: neither
+     * messages (out.c) nor applied entries (fsm.c), so that it may as well believe in success. */
+    if (c->failed || c->closing)
+        status = 0;
     w->orig->cb(w->orig, status);
     c->guard.stale_ack = false;
     sw_free(w);

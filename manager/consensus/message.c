@@ -185,6 +185,7 @@ int cons_encode_ack(const struct cons_ack *a, uint8_t **out, size_t *len)
     k.term = a->term;
     k.last_index = a->last_index;
     k.offset = a->offset;
+    k.installed = a->installed;
     f.body_case = SWARM__V1__RAFT_FRAME__BODY_ACK;
     f.ack = &k;
     return pack(&f, out, len);
@@ -291,7 +292,8 @@ static int decode_chunk(const Swarm__V1__RaftSnapshotChunk *k, struct cons_frame
                         struct sw_err *err)
 {
     if (k->term == 0 || k->last_index == 0 || k->last_term == 0 || k->total == 0 ||
-        k->data.len == 0 || k->offset > k->total || k->data.len > k->total - k->offset)
+        k->offset > k->total || k->data.len > k->total - k->offset ||
+        (k->data.len == 0) != (k->offset == k->total))
         return sw_err_set(err, SW_E_PROTOCOL, "raft snapshot part out of range");
     f->kind = CONS_FRAME_CHUNK;
     f->chunk = (struct cons_chunk){
@@ -356,6 +358,7 @@ static int decode_body(const Swarm__V1__RaftFrame *pb, struct cons_frame *f, str
         f->ack.term = pb->ack->term;
         f->ack.last_index = pb->ack->last_index;
         f->ack.offset = pb->ack->offset;
+        f->ack.installed = pb->ack->installed;
         return 0;
     case SWARM__V1__RAFT_FRAME__BODY_REMOVED:
         f->kind = CONS_FRAME_REMOVED;

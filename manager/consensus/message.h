@@ -35,6 +35,7 @@ struct cons_ack {
     uint64_t term;
     uint64_t last_index;
     uint64_t offset;
+    bool installed;
 };
 
 enum cons_frame_kind { CONS_FRAME_MESSAGE, CONS_FRAME_CHUNK, CONS_FRAME_ACK, CONS_FRAME_REMOVED };

@@ -3,7 +3,12 @@
  *
  *   acked <= sent <= total; at most CONS_SNAP_WINDOW between the first two
  *   part lost (transport failed, or no acknowledgement for CONS_SNAP_RESEND): sent = acked
- *   acked == total: done. Nothing acknowledged for CONS_SNAP_GIVE_UP: failed, the core probes.
+ *   acked == total: ask every CONS_SNAP_RESEND whether it is installed
+ *   installed: done. No answer for CONS_SNAP_GIVE_UP: failed, the core probes.
+ *
+ * The core learns of the installation by an ordinary append result, which may get lost; then it
+ * would wait for its timeout, minutes for a large snapshot. Hence the last acknowledgement counts
+ * as one: what it speaks of is committed.
  *
  * libraft's request keeps the snapshot's memory until its callback. */
 #include <errno.h>
@@ -58,25 +63,34 @@ static void part_done(void *arg, int status)
         s->lost = true; /* the tick goes back, not this: a dead link would make a busy loop */
 }
 
+/* One part, or with offset == total the question. */
+static bool send_part(struct cons_snap_out *s, uint64_t offset, size_t n)
+{
+    struct cons_chunk k = s->chunk;
+    uint8_t *bytes;
+    size_t len;
+
+    k.offset = offset;
+    k.data = s->chunk.data + offset;
+    k.len = n;
+    if (cons_encode_chunk(&k, s->c->o.address, &bytes, &len) < 0)
+        return false; /* the tick tries again */
+    s->parts++;
+    if (cons_out_wire(s->c, s->peer, bytes, len, part_done, s) == 0)
+        return true;
+    s->parts--;
+    s->lost = true;
+    return false;
+}
+
 static void pump(struct cons_snap_out *s)
 {
     while (s->sent < s->chunk.total && s->sent - s->acked < CONS_SNAP_WINDOW && !s->lost) {
-        struct cons_chunk k = s->chunk;
-        uint8_t *bytes;
-        size_t len;
+        size_t n = (size_t)SW_MIN((uint64_t)CONS_CHUNK_BYTES, s->chunk.total - s->sent);
 
-        k.offset = s->sent;
-        k.data = s->chunk.data + s->sent;
-        k.len = (size_t)SW_MIN((uint64_t)CONS_CHUNK_BYTES, s->chunk.total - s->sent);
-        if (cons_encode_chunk(&k, s->c->o.address, &bytes, &len) < 0)
-            return; /* the tick tries again */
-        s->parts++;
-        if (cons_out_wire(s->c, s->peer, bytes, len, part_done, s) < 0) {
-            s->parts--;
-            s->lost = true;
+        if (!send_part(s, s->sent, n))
             return;
-        }
-        s->sent += k.len;
+        s->sent += n;
     }
 }
 
@@ -124,6 +138,16 @@ void cons_snap_out_start(struct consensus *c, struct cons_peer *peer, struct raf
     pump(s);
 }
 
+static void tell_installed(struct consensus *c, uint64_t member, const struct cons_ack *a)
+{
+    struct raft_message m = { .type = RAFT_IO_APPEND_ENTRIES_RESULT, .server_id = member };
+
+    m.append_entries_result.term = a->term;
+    m.append_entries_result.last_log_index = a->last_index;
+    if (a->term == c->raft.current_term && !cons_guard_hold(c, &m))
+        cons_in_recv(c, &m);
+}
+
 void cons_snap_out_ack(struct consensus *c, struct cons_peer *peer, const struct cons_ack *a)
 {
     struct cons_snap_out *s = peer->snapshot;
@@ -131,14 +155,28 @@ void cons_snap_out_ack(struct consensus *c, struct cons_peer *peer, const struct
     if (s == NULL || a->term != s->chunk.term || a->last_index != s->chunk.last_index ||
         a->offset > s->chunk.total)
         return;
+    s->moved_ms = cons_now(c);
     if (a->offset != s->acked)
-        s->moved_ms = s->resent_ms = cons_now(c);
-    s->acked = a->offset; /* may go back: the receiver started anew */
+        s->resent_ms = s->moved_ms;
+    if (a->offset < s->acked)
+        s->sent = a->offset; /* the receiver starts anew */
+    s->acked = a->offset;
     s->sent = SW_MAX(s->sent, s->acked);
-    if (s->acked == s->chunk.total)
+    if (a->installed) {
         finish(s, 0);
-    else
+        tell_installed(c, peer->member, a);
+    } else {
         pump(s);
+    }
+}
+
+/* Does the core still wait for this peer to install a snapshot? */
+static bool is_expected(const struct consensus *c, uint64_t member)
+{
+    const struct raft_configuration *conf = &c->raft.configuration;
+    unsigned i = cons_conf_find(conf, member);
+
+    return i < conf->n && cons_compat_awaits_snapshot(&c->raft, i);
 }
 
 void cons_snap_out_tick(struct consensus *c, struct cons_peer *peer)
@@ -148,6 +186,10 @@ void cons_snap_out_tick(struct consensus *c, struct cons_peer *peer)
 
     if (s == NULL)
         return;
+    if (s->acked == s->chunk.total && !is_expected(c, peer->member)) {
+        finish(s, 0); /* the core heard of it by itself */
+        return;
+    }
     if (raft_state(&c->raft) != RAFT_LEADER || c->raft.current_term != s->chunk.term ||
         now - s->moved_ms >= CONS_SNAP_GIVE_UP) {
         log_warn("raft snapshot not delivered member=%llu index=%llu bytes=%llu of=%llu",
@@ -162,6 +204,8 @@ void cons_snap_out_tick(struct consensus *c, struct cons_peer *peer)
         s->lost = false;
         s->sent = s->acked;
         s->resent_ms = now;
+        if (s->acked == s->chunk.total)
+            (void)send_part(s, s->acked, 0);
     }
     pump(s);
 }

@@ -10,7 +10,7 @@
 #include "manager/consensus/core.h"
 #include "memdisk.h"
 
-#define SIM_MAX  5
+#define SIM_MAX  6
 #define SIM_TICK 100 /* ms; heartbeat */
 
 struct sim;

@@ -490,6 +490,109 @@ static void a_lost_tail_is_noticed_at_start(void **state)
     assert_int_equal(entries_after_kill(OFF(8), 0), SW_E_CORRUPT);
 }
 
+/* ---- G9 ----------------------------------------------------------------------------------------
+ */
+
+/* Two of three are left: 1 has the longer log, 2 has seen a later term. */
+static bool two_find_a_leader(unsigned disable)
+{
+    struct sim s;
+    bool found;
+
+    begin(&s, 3, disable);
+    sim_isolate(&s, 2, true);
+    assert_int_equal(sim_propose(&s, 0, "more.", NULL), 0);
+    sim_settle(&s);
+    sim_crash(&s, 0);
+    sim_crash(&s, 2);
+    s.node[2].disk.term += 5; /* campaigned in vain */
+    s.node[2].disk.vote = 3;
+    sim_isolate(&s, 2, false);
+    sim_open(&s, 2);
+    sim_pass(&s, 600 * SIM_TICK);
+    found = leads(&s, 1);
+    sim_fini(&s);
+    return found;
+}
+
+static void the_longer_log_wins_over_the_later_term(void **state)
+{
+    (void)state;
+    assert_false(two_find_a_leader(OFF(9)));
+    assert_true(two_find_a_leader(0));
+}
+
+/* ---- G10 ---------------------------------------------------------------------------------------
+ */
+
+static void third_snapshots(struct consensus_options *o)
+{
+    if (o->member != 3)
+        return;
+    o->snapshot_entries = 4;
+    o->trailing_entries = 1;
+}
+
+/* An append from the first entry on reaches member 2 after it has compacted its log. */
+static void late_append(unsigned disable)
+{
+    struct raft_entry entries[8];
+    struct raft_message m = { .type = RAFT_IO_APPEND_ENTRIES };
+    uint64_t last;
+    uint8_t *bytes;
+    struct sw_err err;
+    struct sim s;
+    size_t len;
+
+    sim_init(&s, 3, disable);
+    s.tweak = third_snapshots;
+    sim_open_all(&s);
+    sim_elect(&s, 0);
+    for (int i = 0; i < 20; i++) {
+        (void)sim_propose(&s, 0, "fill.", NULL);
+        sim_pass(&s, SIM_TICK);
+    }
+    assert_true(s.node[2].c->snap.last_index > 8);
+    for (unsigned i = 0; i < 8; i++) {
+        const struct mem_entry *e = &s.node[0].disk.entries[i];
+
+        entries[i] = (struct raft_entry){ e->term, e->type, { e->data, e->len }, NULL };
+    }
+    m.append_entries.term = s.node[0].c->raft.current_term;
+    m.append_entries.entries = entries;
+    m.append_entries.n_entries = 8;
+    last = s.node[2].c->log.next_index;
+    assert_int_equal(cons_encode_message(&m, 0, 8, "10.0.0.1:2377", &bytes, &len), 0);
+    assert_int_equal(consensus_deliver(s.node[2].c, 1, bytes, len, &err), 0);
+    free(bytes);
+    sim_pass(&s, 3 * SIM_TICK);
+    assert_int_equal(s.node[2].c->log.next_index, last);
+    assert_false(s.node[2].fatal);
+    (void)sim_propose(&s, 0, "last.", NULL);
+    sim_pass(&s, 2 * SIM_TICK);
+    assert_true(sim_has_applied(&s, 2, "last."));
+    sim_fini(&s);
+}
+
+static void a_late_append_does_not_spoil_a_compacted_log(void **state)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        if (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)
+            _exit(0);
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGABRT, SIG_DFL);
+        late_append(OFF(10));
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
+    late_append(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +608,8 @@ int main(void)
         cmocka_unit_test(unfit_file_systems_are_refused_in_words),
         cmocka_unit_test(entries_of_odd_length_survive_a_restart),
         cmocka_unit_test(a_lost_tail_is_noticed_at_start),
+        cmocka_unit_test(the_longer_log_wins_over_the_later_term),
+        cmocka_unit_test(a_late_append_does_not_spoil_a_compacted_log),
     };
 
     sw_log_init("test_guards", getenv("V") != NULL ? SW_LOG_DEBUG : SW_LOG_ERROR);
