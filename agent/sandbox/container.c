@@ -251,6 +251,8 @@ static int container_make(struct container **out, struct container_host *host, c
         return sw_err_set(err, -ENOMEM, "container");
     c->host = host;
     c->dir = -1;
+    /* the shim may still know execs of an agent before us: never use their numbers again */
+    c->next_exec = (uint64_t)sw_mono_ns();
     sw_list_init(&c->streams);
     sw_list_init(&c->execs);
     if (events != NULL)

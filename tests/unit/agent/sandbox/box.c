@@ -79,13 +79,23 @@ static void make_image(struct box *b)
 
 struct box *box_new(void)
 {
-    struct container_host_options opts = { .shim_path = SWARM_SHIM, .cgroup_parent = BOX_PARENT };
+    return box_new_in(CGROUP_ROOT);
+}
+
+struct box *box_new_in(const char *cgroup_root)
+{
+    struct container_host_options opts = { .shim_path = SWARM_SHIM,
+                                           .cgroup_parent = BOX_PARENT,
+                                           .cgroup_root = cgroup_root };
+    struct cgroup probe;
+    struct sw_err err;
     struct box *b;
 
-    if (geteuid() != 0)
+    if (geteuid() != 0 || cgroup_init(&probe, cgroup_root, BOX_PARENT, "", &err) != 0)
         return NULL;
     b = calloc(1, sizeof(*b));
     assert_non_null(b);
+    b->cgroup_root = cgroup_root;
     (void)umask(022);
     (void)snprintf(b->dir, sizeof(b->dir), "/tmp/swarm-box-XXXXXX");
     assert_non_null(mkdtemp(b->dir));
@@ -152,7 +162,7 @@ void box_free(struct box *b)
     for (int i = 0; i < 1000 && uv_loop_alive(&b->loop); i++)
         (void)uv_run(&b->loop, UV_RUN_NOWAIT);
     assert_int_equal(uv_loop_close(&b->loop), 0);
-    assert_int_equal(cgroup_init(&all, CGROUP_ROOT, BOX_PARENT, "", &err), 0);
+    assert_int_equal(cgroup_init(&all, b->cgroup_root, BOX_PARENT, "", &err), 0);
     cgroup_children(&all, count_cgroup, &left);
     assert_int_equal(left, 0);
     assert_int_equal(cgroup_remove(&all), 0);

@@ -18,6 +18,7 @@ struct box {
     char upper[224], work[224];
     char id[CONTAINER_ID_CHARS + 1];
     const char *lower[2];
+    const char *cgroup_root;
     struct container *c;
     /* what has been told */
     bool created, started, failed, exited;
@@ -31,6 +32,8 @@ struct box {
 /** box_new() - NULL when not root. The image has /bin/busybox with its applets, passwd and group.
  */
 struct box *box_new(void);
+/** box_new_in() - the same with control groups mounted at @cgroup_root. NULL also without them. */
+struct box *box_new_in(const char *cgroup_root);
 void box_free(
     struct box *b); /* removes the container and every trace, asserts that nothing is left */
 /** box_spec() - a specification that runs @argv (NULL-terminated, borrowed). */

@@ -772,6 +772,57 @@ static void numbers_and_processes_are_read(void **state)
     assert_int_equal(st.memory_limit_bytes, 32 << 20);
 }
 
+/* Without limits, as the controllers of this machine may be bound to version 1. */
+static int setup_v2(void **state)
+{
+    *state = box_new_in("/sys/fs/cgroup/unified");
+    return 0;
+}
+
+static void it_runs_in_a_version_2_hierarchy(void **state)
+{
+    struct box *b = box_of(state);
+    struct container_spec spec;
+    struct container_stats st;
+    const char *argv[4];
+    bool done = false;
+    pid_t *pids = NULL;
+    size_t n = 0;
+
+    assert_int_equal(container_host_cgroup_version(b->host), 2);
+    box_sh(b, &spec, argv,
+           "cat /proc/self/cgroup | grep ^0:; mknod /tmp/mem c 1 1; cat /tmp/mem; test -e "
+           "/sys/fs/cgroup/cgroup.procs && echo seen; mkdir /sys/fs/cgroup/x; sleep 1000");
+    box_start(b, &spec);
+    for (int i = 0; i < 500 && strstr(sw_buf_str(&b->out), "seen") == NULL; i++) {
+        (void)usleep(10000);
+        box_read_log(b);
+    }
+    assert_string_equal(sw_buf_str(&b->out), "0::/\nseen\n");
+    assert_non_null(strstr(sw_buf_str(&b->errout), "Operation not permitted"));
+    assert_int_equal(container_pids(b->c, &pids, &n, &b->err), 0);
+    assert_true(n >= 1);
+    free(pids);
+    assert_int_equal(container_stats(b->c, &st, &b->err), 0);
+    assert_int_equal(container_pause(b->c, true, on_paused, &done, &b->err), 0);
+    assert_true(box_until(b, &done));
+    assert_int_equal(container_stop(b->c, 0, 50, &b->err), 0);
+    assert_true(box_until(b, &b->exited));
+    assert_int_equal(b->exit.code, 137);
+}
+
+static void four_mebibytes_of_memory_are_enough_to_start(void **state)
+{
+    struct box *b = box_of(state);
+    const char *const argv[] = { "echo", "small", NULL };
+    struct container_spec spec;
+
+    box_spec(b, &spec, argv);
+    spec.resources.memory_bytes = 4 << 20;
+    assert_int_equal(box_run(b, &spec), 0);
+    assert_string_equal(box_out(b), "small");
+}
+
 #define BOX_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -807,6 +858,8 @@ int main(void)
         BOX_TEST(the_sweep_ends_what_nobody_knows),
         BOX_TEST(pause_freezes_and_stop_ends_a_frozen_one),
         BOX_TEST(numbers_and_processes_are_read),
+        cmocka_unit_test_setup_teardown(it_runs_in_a_version_2_hierarchy, setup_v2, teardown),
+        BOX_TEST(four_mebibytes_of_memory_are_enough_to_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
