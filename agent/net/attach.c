@@ -283,9 +283,13 @@ static int cont_texts(struct kern_cont *c, const struct net_attach *a, struct sw
     return 0;
 }
 
-/* Base rules of the node must be there before the first container that needs them. */
+/* Bridge and base rules of the node must be there before the first container that needs them. */
 static int cont_node_rules(struct kern *k, struct sw_err *err)
 {
+    struct kern_options o = { .bridge_subnet = k->bridge_subnet, .bridge_len = k->bridge_len };
+
+    if (k->bridge == 0 && egress_init(k, &o, err) < 0) /* removed by a purge */
+        return err->code;
     if (!k->node_dirty || k->node_hold)
         return 0;
     return mesh_rules(k, NULL, k->mesh != NULL ? k->mesh->t : NULL, err);
@@ -386,13 +390,16 @@ void kern_detach(struct kern *k, const char *id)
 }
 
 /* After the networks are gone: containers keep their egress, if that stays. */
-void kern_cont_forget_overlays(struct kern *k)
+void kern_cont_forget(struct kern *k, bool egress_too)
 {
     struct kern_cont *c;
     size_t it = 0;
 
-    while ((c = sw_map_next(&k->conts, &it)) != NULL)
+    while ((c = sw_map_next(&k->conts, &it)) != NULL) {
         c->n_ports = 0;
+        if (egress_too)
+            c->egress_addr = 0;
+    }
 }
 
 /* ---------------------------------------------------------------------------------- afterwards */

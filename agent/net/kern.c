@@ -406,7 +406,7 @@ int kern_purge(struct kern *k, bool egress_too, struct sw_err *err)
         n->users = 0;
         kern_note(k, kern_remove(k, n->key, &one), &one, &first, err);
     }
-    kern_cont_forget_overlays(k);
+    kern_cont_forget(k, egress_too);
     kern_note(k, kern_sweep(k, true, &one), &one, &first, err);
     if (egress_too) {
         kern_note(k, egress_delete(k, &one), &one, &first, err);

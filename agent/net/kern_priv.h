@@ -48,7 +48,7 @@ void flush_conntrack(struct kern *k, const struct inside_delta *d, size_t n);
 /* attach.c */
 void kern_cont_free(struct kern_cont *c);
 void kern_cont_remove(struct kern *k, struct kern_cont *c, bool links);
-void kern_cont_forget_overlays(struct kern *k);
+void kern_cont_forget(struct kern *k, bool egress_too); /* what a purge is about to remove */
 
 /* kern.c */
 void kern_net_release(struct kern *k, struct kern_net *n); /* one user less */

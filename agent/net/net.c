@@ -350,6 +350,7 @@ int net_set_identity(struct net *net, const struct net_identity *id, struct sw_e
     net->node_key = id->node_key;
     net->node_id = id->node_id;
     net->identity_new = true;
+    net_netd_wanted(net);
     return net_retable(net, err);
 }
 

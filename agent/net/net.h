@@ -113,7 +113,8 @@ void net_free(struct net *net, void (*done)(void *arg), void *arg);
  *
  * Networks, ingress, TAPs, the overlay namespace, saved tables; swarm-netd ends. Containers that are
  * still attached lose their overlay interfaces; with @egress_too also the bridge, its rules and
- * egress interfaces. The net stays usable: net_set_identity() begins anew.
+ * egress interfaces, and no new swarm-netd is started before it is needed. The net stays usable:
+ * net_set_identity() begins anew.
  */
 void net_purge(struct net *net, bool egress_too,
                void (*done)(void *arg, const struct sw_err *err), void *arg);

@@ -277,6 +277,7 @@ int net_cont_add(struct net *net, const struct net_attach *a, bool adopt, net_at
     c->adopt = adopt;
     c->cb = cb;
     c->cb_arg = arg;
+    net_netd_wanted(net);
     net_cont_poll(net);
     return 0;
 }

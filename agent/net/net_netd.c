@@ -65,7 +65,7 @@ static void start_later(struct net *net)
 {
     struct net_netd *d = &net->netd;
 
-    if (!net->closing && d->client != NULL && !sw_timer_is_running(&d->start))
+    if (!net->closing && !d->off && d->client != NULL && !sw_timer_is_running(&d->start))
         sw_timer_start(&d->start, sw_backoff_next(&d->pause, sw_random_unit()));
 }
 
@@ -116,7 +116,7 @@ static void start_fire(void *arg)
     struct net *net = arg;
     struct sw_err err;
 
-    if (net->closing || net->netd.up || net->netd.process != NULL)
+    if (net->closing || net->netd.off || net->netd.up || net->netd.process != NULL)
         return;
     if (!netd_listens(net) && process_start(net, &err) < 0)
         log_error("%s", err.msg);
@@ -213,9 +213,22 @@ void net_netd_free(struct net *net)
     net_tell_free(net);
 }
 
-void net_netd_end(struct net *net)
+void net_netd_wanted(struct net *net)
 {
     struct net_netd *d = &net->netd;
+
+    if (!d->off)
+        return;
+    d->off = false;
+    if (!d->up)
+        sw_timer_start(&d->start, 0);
+}
+
+void net_netd_end(struct net *net, bool off)
+{
+    struct net_netd *d = &net->netd;
+
+    d->off = off;
 
     if (d->keys != NULL)
         swarm__v1__data_plane_keys__free_unpacked(d->keys, NULL);

@@ -82,8 +82,7 @@ struct net_cont {
 struct net_netd {
     struct netd_client *client; /* NULL: no netd wanted */
     bool up;
-    bool ever_up;
-    uint8_t instance[16];
+    bool off; /* after a purge: nothing to do for it, none is started */
     uint32_t workers;
     Swarm__V1__DataPlaneKeys *keys; /* owned; NULL: none yet */
     struct net_data_key *made;      /* start keys of this netd */
@@ -162,7 +161,8 @@ void net_cont_free(struct net_cont *c);
 int net_netd_start(struct net *net, struct sw_err *err);
 void net_netd_close(struct net *net);
 void net_netd_free(struct net *net);
-void net_netd_end(struct net *net); /* tell the program to stop */
+void net_netd_end(struct net *net, bool off); /* tell the program to stop; @off: for good */
+void net_netd_wanted(struct net *net);        /* there is something to do for it */
 void net_netd_identity(struct net *net);
 void net_netd_keys(struct net *net);
 void net_netd_table(struct net *net, struct net_table *t);

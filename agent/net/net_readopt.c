@@ -245,7 +245,7 @@ void net_purge(struct net *net, bool egress_too,
     sw_free(net->data_addr);
     net->data_addr = NULL;
     net->node_key = 0;
-    net_netd_end(net);
+    net_netd_end(net, egress_too);
     if (p == NULL) {
         sw_err_set(&err, -ENOMEM, "purge");
         log_error("network not removed error=%s", err.msg);

@@ -16,7 +16,7 @@
 #include "common/io/file.h"
 #include "common/log/log.h"
 
-#define SAVE_PAUSE_MS  1000
+#define SAVE_PAUSE_MS  200
 #define SAVE_BYTES_MAX (16u << 20)
 
 struct save_file {

@@ -83,7 +83,7 @@ static void plug(struct lab *l, int ns, const char *port, uint32_t addr, int bri
     ns_leave(l->home);
 }
 
-void lab_start(struct lab *l)
+void lab_start(struct lab *l, bool kerns)
 {
     static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
     struct link_info bridge;
@@ -116,7 +116,8 @@ void lab_start(struct lab *l)
         snprintf(n->dir, sizeof(n->dir), "%s/n%u", l->dir, i + 1);
         snprintf(n->addr, sizeof(n->addr), "198.51.100.%u", i + 1);
         assert_int_equal(mkdir(n->dir, 0700), 0);
-        lab_kern_start(l, i);
+        if (kerns)
+            lab_kern_start(l, i);
     }
 }
 
@@ -134,8 +135,10 @@ void lab_stop(struct lab *l)
             lab_out(l);
             lab_kern_stop(l, i);
         }
-        snprintf(path, sizeof(path), "%s/netns", n->dir);
-        rmdir(path);
+        for (size_t j = 0; j < 3; j++) {
+            snprintf(path, sizeof(path), "%s/%s", n->dir, ((const char *[]){ "netns", "net", "run" })[j]);
+            rmdir(path);
+        }
         rmdir(n->dir);
         close(n->ns);
     }
@@ -291,6 +294,16 @@ bool lab_udp_echo(int a, uint32_t addr, uint16_t port, int b, uint32_t peer)
     len = sizeof(from);
     return recvfrom(a, &c, 1, 0, (struct sockaddr *)&from, &len) == 1 && c == 'y' &&
            from.sin_addr.s_addr == to.sin_addr.s_addr && from.sin_port == to.sin_port;
+}
+
+ssize_t lab_udp_ask(int fd, uint32_t addr, uint16_t port, const void *q, size_t n, void *answer,
+                    size_t max)
+{
+    struct sockaddr_in to = at(addr, port);
+
+    if (sendto(fd, q, n, 0, (struct sockaddr *)&to, sizeof(to)) < 0 || !ready(fd, POLLIN))
+        return -1;
+    return recv(fd, answer, max, 0);
 }
 
 bool lab_reaches(int ns, uint32_t addr, uint16_t port, int listener, uint32_t *peer)

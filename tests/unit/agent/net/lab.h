@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "agent/net/kern.h"
 
@@ -30,7 +31,7 @@ struct lab {
 };
 
 bool lab_possible(void); /* root, and namespaces can be made */
-void lab_start(struct lab *l);
+void lab_start(struct lab *l, bool kerns); /* kerns: lab_kern_start() for each node */
 void lab_stop(struct lab *l);
 int lab_ns(struct lab *l); /* a new namespace with lo up */
 
@@ -49,6 +50,10 @@ int lab_udp(int ns, uint32_t addr, uint16_t port);     /* bound; addr 0: any */
 
 /** lab_udp_echo() - @a sends to @addr:@port, @b answers to whom it saw, which must be @peer. */
 bool lab_udp_echo(int a, uint32_t addr, uint16_t port, int b, uint32_t peer);
+
+/** lab_udp_ask() - one question, one answer. Return: its length or -1. */
+ssize_t lab_udp_ask(int fd, uint32_t addr, uint16_t port, const void *q, size_t n, void *answer,
+                    size_t max);
 
 /** lab_reaches() - a TCP connection from @ns to @addr:@port ends at @listener; @peer: who it sees. */
 bool lab_reaches(int ns, uint32_t addr, uint16_t port, int listener, uint32_t *peer);

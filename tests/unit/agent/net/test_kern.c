@@ -33,7 +33,7 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
 
     *state = f;
-    lab_start(&f->lab);
+    lab_start(&f->lab, true);
     return 0;
 }
 
