@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * main.c - swarm-netd: encrypted overlay data plane and the containers' resolver. */
-#include <errno.h>
-#include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -15,6 +11,10 @@
 #include "agent/netd/netd_client.h"
 #include "agent/netd/sandbox.h"
 #include "agent/netd/worker.h"
+#include "common/base/alloc.h"
+#include "common/base/buf.h"
+#include "common/base/macro.h"
+#include "common/conf/conf.h"
 #include "common/crypto/aead.h"
 #include "common/io/unixsock.h"
 #include "common/log/log.h"
@@ -22,57 +22,79 @@
 struct options {
     const char *socket;
     const char *user;
-    int listen_fd;
+    int64_t listen_fd;
+    int64_t log_level;
     bool no_sandbox;
 };
 
-static const char usage[] =
-    "usage: swarm-netd [--socket PATH] [--user NAME] [--log-level LEVEL]\n"
-    "  --socket PATH      where swarmd connects (" NETD_SOCKET_PATH ")\n"
-    "  --listen-fd N      an inherited listening socket instead\n"
-    "  --user NAME        run as this user once the socket is there (default: stay)\n"
-    "  --log-level LEVEL  debug, info, warn, error (info)\n"
-    "  --no-sandbox       keep capabilities and system calls, to debug\n"
-    "  --version, --help\n";
+static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 
+static const struct sw_opt rows[] = {
+    { .name = "socket",
+      .type = SW_OPT_STRING,
+      .at = offsetof(struct options, socket),
+      .arg = "PATH",
+      .def = NETD_SOCKET_PATH,
+      .help = "Where swarmd connects" },
+    { .name = "listen-fd",
+      .type = SW_OPT_INT,
+      .at = offsetof(struct options, listen_fd),
+      .arg = "N",
+      .def = "-1",
+      .min = -1,
+      .max = 65535,
+      .help = "An inherited listening socket to use instead" },
+    { .name = "user",
+      .type = SW_OPT_STRING,
+      .at = offsetof(struct options, user),
+      .arg = "NAME",
+      .help = "Run as this user once the socket is there" },
+    { .name = "log-level",
+      .type = SW_OPT_CHOICE,
+      .at = offsetof(struct options, log_level),
+      .arg = "LEVEL",
+      .def = "info",
+      .choices = levels,
+      .help = "What is worth a line" },
+    { .name = "no-sandbox",
+      .type = SW_OPT_FLAG,
+      .at = offsetof(struct options, no_sandbox),
+      .help = "Leave system calls unfiltered, to debug" },
+};
+
+static const struct sw_conf conf = {
+    .program = "swarm-netd",
+    .usage = "[OPTIONS]",
+    .summary = "Encrypted overlay data plane and resolver of this node's containers.",
+    .rows = rows,
+    .n_rows = SW_ARRAY_LEN(rows),
+};
+
+/* Return: 0 to go on, else the exit status + 1. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {
-        { "socket", required_argument, NULL, 's' }, { "listen-fd", required_argument, NULL, 'f' },
-        { "user", required_argument, NULL, 'u' },   { "log-level", required_argument, NULL, 'l' },
-        { "no-sandbox", no_argument, NULL, 'n' },   { "version", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
-    };
-    enum sw_log_level level = SW_LOG_INFO;
-    int c;
+    SW_CLEANUP(sw_buf_fini) struct sw_buf help = SW_BUF_INIT;
+    struct sw_err err;
+    int rest = 0;
+    int r = sw_conf_parse(&conf, argc, argv, o, &rest, &err);
 
-    *o = (struct options){ .socket = NETD_SOCKET_PATH, .listen_fd = -1 };
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        char *end = NULL;
-
-        if (c == 's') {
-            o->socket = optarg;
-        } else if (c == 'u') {
-            o->user = optarg;
-        } else if (c == 'n') {
-            o->no_sandbox = true;
-        } else if (c == 'f') {
-            o->listen_fd = (int)strtol(optarg, &end, 10);
-            if (*end != 0 || o->listen_fd < 3)
-                return 2;
-        } else if (c == 'l') {
-            if (sw_log_level_parse(optarg, &level) < 0)
-                return 2;
-        } else if (c == 'v') {
-            (void)puts("swarm-netd " SWARM_VERSION);
-            return 1;
-        } else {
-            (void)fputs(usage, c == 'h' ? stdout : stderr);
-            return c == 'h' ? 1 : 2;
-        }
+    if (r == SW_CONF_HELP) {
+        sw_conf_help(&conf, &help);
+        (void)fputs(sw_buf_str(&help), stdout);
+        return 1;
     }
-    sw_log_init("swarm-netd", level);
-    return optind == argc ? 0 : 2;
+    if (r == SW_CONF_VERSION) {
+        (void)puts("swarm-netd " SWARM_VERSION);
+        return 1;
+    }
+    if (r == 0 && rest < argc)
+        r = sw_err_set(&err, SW_E_INVALID, "unexpected argument '%s'", argv[rest]);
+    if (r < 0) {
+        (void)fprintf(stderr, "swarm-netd: %s\n", err.msg);
+        return 3;
+    }
+    sw_log_init("swarm-netd", (enum sw_log_level)o->log_level);
+    return 0;
 }
 
 static void on_signal(uv_signal_t *h, int signum)
@@ -122,7 +144,7 @@ static int serve(uv_loop_t *loop, int listen_fd, const struct options *o, struct
 static int run(const struct options *o, struct sw_err *err)
 {
     uv_loop_t loop;
-    int fd = o->listen_fd;
+    int fd = (int)o->listen_fd;
     int r = sw_aead_init(err);
 
     if (r == 0 && fd < 0)
@@ -146,7 +168,7 @@ int main(int argc, char **argv)
     int r = parse_options(argc, argv, &o);
 
     if (r != 0)
-        return r == 1 ? 0 : 2;
+        return r - 1;
     (void)signal(SIGPIPE, SIG_IGN);
     if (run(&o, &err) < 0) {
         log_error("%s", err.msg);

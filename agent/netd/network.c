@@ -186,7 +186,7 @@ static int add_check(const struct netd_networks *ns, const Swarm__V1__NetdAddNet
     if (m->key == 0 || m->vni == 0 || m->vni >= 1u << 24)
         return sw_err_set(err, SW_E_INVALID, "network %llu: VNI %u", (unsigned long long)m->key,
                           m->vni);
-    if (m->mtu < 68 || m->mtu > VTEP_FRAME_MAX - 100)
+    if (m->mtu < 68 || m->mtu > 65535 - 100)
         return sw_err_set(err, SW_E_INVALID, "network %llu: MTU %u", (unsigned long long)m->key,
                           m->mtu);
     if (n_fds != ns->workers && (n_fds != 0 || old == NULL || old->taps == NULL))

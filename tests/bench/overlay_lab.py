@@ -213,8 +213,12 @@ class Netd:
         fds = []
         with InNamespace(self.host):
             for i in range(2 * self.workers):
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-                s.setsockopt(socket.IPPROTO_IP, 10, 3)  # IP_MTU_DISCOVER, IP_PMTUDISC_PROBE
+                s = socket.socket(socket.AF_INET6 if self.lab.v6 else socket.AF_INET,
+                                  socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                if self.lab.v6:
+                    s.setsockopt(socket.IPPROTO_IPV6, 23, 3)  # IPV6_MTU_DISCOVER
+                else:
+                    s.setsockopt(socket.IPPROTO_IP, 10, 3)  # IP_MTU_DISCOVER, IP_PMTUDISC_PROBE
                 if i % 2 == 0:
                     s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -270,7 +274,9 @@ class Lab:
     VNI = 4097
     KEY = 77
 
-    def __init__(self, prefix, hosts=2, mtu=1500, wire=True):
+    def __init__(self, prefix, hosts=2, mtu=1500, wire=True, v6=False):
+        self.v6 = v6
+        self.overhead = 102 if v6 else 82  # of the encrypted data plane
         self.tmp = tempfile.mkdtemp(prefix=prefix)
         self.prefix = prefix + str(os.getpid())
         self.hosts = hosts
@@ -291,9 +297,8 @@ class Lab:
     def c(self, i):
         return "%sc%d" % (self.prefix, i)
 
-    @staticmethod
-    def underlay(i):
-        return "192.0.2.%d" % i
+    def underlay(self, i):
+        return "2001:db8::%d" % i if self.v6 else "192.0.2.%d" % i
 
     def ip(self, ns, *argv, **kw):
         return sh("ip", "-n", ns, *argv, **kw)
@@ -326,7 +331,11 @@ class Lab:
 
     def _host(self, i, wire):
         h, c = self.h(i), self.c(i)
-        self.ip(h, "addr", "add", self.underlay(i) + "/24", "dev", "u0")
+        if self.v6:
+            sh(*ns_argv(h, "sysctl", "-qw", "net.ipv6.conf.u0.disable_ipv6=0"))
+            self.ip(h, "addr", "add", self.underlay(i) + "/64", "dev", "u0", "nodad")
+        else:
+            self.ip(h, "addr", "add", self.underlay(i) + "/24", "dev", "u0")
         self.ip(h, "link", "set", "u0", "up", "txqueuelen", "1000")
         if wire:  # what really crosses a network: packets of the MTU, one by one
             sh("tc", "-n", h, "qdisc", "add", "dev", "u0", "root", "pfifo", "limit", "1000")
@@ -410,14 +419,16 @@ class Lab:
             for e in epochs:
                 n.new_epoch(e)
         self.tell_peers(epochs, epochs[-1])
-        self.container_mtu(self.mtu - 82)
+        self.container_mtu(self.mtu - self.overhead)
+        for i in range(1, self.hosts + 1):  # as agent/net: one super-frame fits one send
+            self.ip(self.c(i), "link", "set", "eth0", "gso_max_size", "60000")
 
     def netd_devices(self, n):
         """Everything but keys, as after a start of netd."""
         n.configure_udp()
-        n.add_network(self.KEY, self.VNI, self.mtu - 82, "swt0")
+        n.add_network(self.KEY, self.VNI, self.mtu - self.overhead, "swt0")
         n.request(self.table())
-        self.ip(n.host, "link", "set", "swt0", "mtu", str(self.mtu - 82), "master", "br0", "up")
+        self.ip(n.host, "link", "set", "swt0", "mtu", str(self.mtu - self.overhead), "master", "br0", "up")
         self.program_bridge(n.index, "swt0")
 
     def tell_peers(self, epochs, send):

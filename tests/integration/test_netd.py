@@ -245,6 +245,34 @@ def finish_iperf(client, seconds):
     return [i["sum"]["bits_per_second"] for i in result["intervals"]]
 
 
+def test_it_runs_over_ipv6_too():
+    with Lab("nt6", v6=True) as lab:
+        lab.netd(PROGRAM)
+        assert lab.ping(size=1370) == 3  # 1398 bytes of IP: the whole MTU
+        client, _ = start_iperf(lab, 2)
+        assert max(finish_iperf(client, 2)) > 1e7
+        assert lab.netds[1].drops() == lab.netds[2].drops() == {}
+
+
+def test_without_checksum_offload_packets_go_one_by_one(pair):
+    """The kernel refuses UDP_SEGMENT (EIO) on such a device."""
+    for i in (1, 2):
+        sh(*ns_argv(pair.h(i), "ethtool", "-K", "u0", "tx", "off"))
+    client, _ = start_iperf(pair, 2)
+    assert max(finish_iperf(client, 2)) > 1e6
+    assert pair.netds[1].drops() == {}
+
+
+def test_a_path_that_became_narrower_is_reported_not_suffered_in_silence(pair):
+    assert pair.ping(size=1390) == 3
+    for i in (1, 2):
+        pair.ip(pair.h(i), "link", "set", "u0", "mtu", "1400")
+    assert pair.ping(size=1390, count=2) == 0
+    assert pair.ping(size=1000) == 3
+    assert pair.netds[1].drops()["too_big"] >= 2
+    pair.wait(lambda: "packet does not fit the path" in pair.netds[1].read_log(), 3)
+
+
 def test_keys_change_under_traffic_without_losing_a_connection(pair):
     client, _ = start_iperf(pair, 6)
     time.sleep(1)

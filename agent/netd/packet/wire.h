@@ -26,7 +26,7 @@
 #define VTEP_TYPE_DATA      1u
 #define VTEP_F_CSUM_PARTIAL 1u
 
-#define VTEP_FRAME_MAX 65535u /* inner frame with its Ethernet header, cut or not */
+#define VTEP_FRAME_MAX 65557u /* inner frame, cut or not: Ethernet, 2 VLAN tags, 65535 of IP */
 #define VTEP_BATCH_MAX 65507u /* one UDP_SEGMENT send: what fits into an IPv4 datagram */
 #define VTEP_SEGS_MAX  64u    /* UDP_MAX_SEGMENTS of older kernels */
 #define VTEP_WORKERS   8u
