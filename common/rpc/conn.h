@@ -98,6 +98,7 @@ struct sw_rpc_conn {
     struct sw_rpc_server *server; /* accepted; NULL once dead */
     struct sw_list server_link;
     bool half_open; /* counted by the server as such */
+    bool overdue;   /* others wait for its place */
 };
 
 enum item_kind { ITEM_OPEN, ITEM_MESSAGE, ITEM_END, ITEM_STATUS };

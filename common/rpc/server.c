@@ -2,9 +2,9 @@
  *
  * How it works: accepted connections are half open until the handshake is done (and, without a
  * certificate, until they end). Those stand in a queue of limited length. When it is full, the next
- * ones wait in the kernel's queue until one is done, or until the oldest has had PATIENCE_MS, which
- * is then dropped: thousands of nodes that come back at once all get in, and a flood of silent
- * peers costs an honest one a moment and not the service. */
+ * ones wait in the kernel's queue until one is done, or until the oldest has tried the others'
+ * patience and is dropped: thousands of nodes that come back at once all get in, and a flood of
+ * silent peers costs an honest one a moment and not the service. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,9 @@
 
 #define UNIX_PREFIX     "unix:"
 #define BACKLOG         4096
-#define PATIENCE_MS     250
+#define SILENT_MS       250
+#define SLOW_MS         1500
+#define RETRY_MS        5
 #define NO_FD_PAUSE_MS  200
 #define REFUSALS_LOGGED 20u /* a minute; the rest is logged at level debug */
 
@@ -134,6 +136,13 @@ void sw_rpc_token_failed(struct sw_rpc_conn *c)
 
 /* ------------------------------------------------------------------ accepting */
 
+/* How long a half-open connection may stand in the way of others: one that sent nothing yet less
+ * than one in the middle of its handshake. */
+static uint64_t patience_ms(const struct sw_rpc_conn *c)
+{
+    return c->heard_ms == c->started_ms ? SILENT_MS : SLOW_MS;
+}
+
 /* Return: false when the next connection must wait; the timer then says for how long. */
 static bool make_room(struct sw_rpc_server *s)
 {
@@ -147,15 +156,17 @@ static bool make_room(struct sw_rpc_server *s)
         return true;
     oldest = sw_list_entry(s->half_open.next, struct sw_rpc_conn, server_link);
     age_ms = uv_now(s->loop) - oldest->started_ms;
-    if (age_ms < PATIENCE_MS) {
-        s->waits = true;
-        sw_timer_start(&s->pause, PATIENCE_MS - age_ms);
-        return false;
+    if (age_ms >= patience_ms(oldest) && oldest->overdue) {
+        (void)sw_err_set(&why, SW_E_EXHAUSTED, "too many unfinished handshakes");
+        conn_die(oldest, &why, false, true);
+        s->waits = false; /* that one's place is taken now */
+        return true;
     }
-    (void)sw_err_set(&why, SW_E_EXHAUSTED, "too many unfinished handshakes");
-    conn_die(oldest, &why, false, true);
-    s->waits = false; /* that one's place is taken now */
-    return true;
+    /* If this loop was busy, the oldest one's bytes may be waiting: it gets one more turn. */
+    oldest->overdue = age_ms >= patience_ms(oldest);
+    s->waits = true;
+    sw_timer_start(&s->pause, oldest->overdue ? RETRY_MS : patience_ms(oldest) - age_ms);
+    return false;
 }
 
 static struct sw_rpc_conn *new_conn(struct sw_rpc_server *s, struct sw_err *err)
