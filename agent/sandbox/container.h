@@ -419,7 +419,8 @@ struct container_exec_options {
     unsigned tty_rows, tty_cols;
 };
 
-/* Last call: failed or exited, exactly one. It may call container_exec_free(). */
+/* Last call: failed or exited, exactly one. It may call container_exec_free(), but not
+ * container_free(): the container may be about to tell its own end. */
 struct container_exec_events {
     void (*started)(struct container_exec *x, pid_t pid, void *data);
     void (*failed)(struct container_exec *x, int exit_code, const struct sw_err *err, void *data);

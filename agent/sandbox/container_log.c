@@ -23,9 +23,10 @@
 #include "common/base/buf.h"
 #include "common/base/macro.h"
 
-#define LOG_BLOCK   (4 * (LOGFILE_DATA_MAX + 64))
-#define LOG_POLL_MS 1000 /* a change that inotify does not tell, e.g. when it has no watches left  \
-                          */
+#define LOG_BLOCK (4 * (LOGFILE_DATA_MAX + 64))
+#define LOG_POLL_MS                                                                                \
+    1000 /* a change that inotify does not tell, e.g. when it has no watches left                  \
+          */
 
 enum log_state { LOG_IDLE, LOG_READING, LOG_WAITING, LOG_CLOSED, LOG_STATES };
 

@@ -18,6 +18,7 @@
 
 #define RUNS_DEFAULT 50
 #define SHIMS        10
+#define MANY         30
 
 struct bench {
     uv_loop_t loop;
@@ -27,6 +28,7 @@ struct bench {
     const char *lower[2];
     bool created, started, ended, removed;
     int64_t created_at, started_at, ended_at;
+    int count; /* running */
     struct sw_err err;
 };
 
@@ -120,9 +122,9 @@ static void new_bundle(struct bench *b)
     b->created = b->started = b->ended = b->removed = false;
 }
 
-static struct container *create(struct bench *b, const char *const *argv)
+static struct container *create_with(struct bench *b, const char *const *argv,
+                                     const struct container_events *ev)
 {
-    struct container_events ev = { on_created, on_started, on_failed, on_exited, b };
     struct container_spec spec;
     struct container *c;
 
@@ -135,15 +137,35 @@ static struct container *create(struct bench *b, const char *const *argv)
     spec.argv = argv;
     spec.hosts = "127.0.0.1 localhost\n";
     spec.resolv_conf = "nameserver 127.0.0.11\n";
-    if (container_create(&c, b->host, &spec, &ev, &b->err) < 0)
+    if (container_create(&c, b->host, &spec, ev, &b->err) < 0)
         die(b, "create");
     return c;
+}
+
+static struct container *create(struct bench *b, const char *const *argv)
+{
+    const struct container_events ev = { on_created, on_started, on_failed, on_exited, b };
+
+    return create_with(b, argv, &ev);
 }
 
 static void until(struct bench *b, const bool *flag)
 {
     while (!*flag)
         (void)uv_run(&b->loop, UV_RUN_ONCE);
+}
+
+static void count_started(struct container *c, pid_t pid, int64_t ns, void *data)
+{
+    (void)c, (void)pid, (void)ns;
+    ((struct bench *)data)->count++;
+}
+
+static void count_exited(struct container *c, const struct container_exit *x, void *data)
+{
+    (void)x;
+    ((struct bench *)data)->count--;
+    container_free(c);
 }
 
 static void print(const char *metric, double value, const char *unit)
@@ -256,6 +278,39 @@ static void bench_memory(struct bench *b)
     }
 }
 
+/* All at once, as a service that is scaled. */
+static void bench_many(struct bench *b)
+{
+    static const char *const argv[] = { "/bin/sleep", "1000", NULL };
+    const struct container_events ev = { on_created, count_started, on_failed, count_exited, b };
+    static char ids[MANY][CONTAINER_ID_CHARS + 1];
+    static char bundles[MANY][192];
+    struct container *c[MANY];
+    int64_t t = sw_mono_ns();
+
+    b->count = 0;
+    for (int i = 0; i < MANY; i++) {
+        new_bundle(b);
+        c[i] = create_with(b, argv, &ev);
+        memcpy(ids[i], b->id, sizeof(ids[i]));
+        memcpy(bundles[i], b->bundle, sizeof(bundles[i]));
+    }
+    while (b->count < MANY)
+        (void)uv_run(&b->loop, UV_RUN_ONCE);
+    print("start_30_together_ms", (double)(sw_mono_ns() - t) / 1e6, "ms");
+    t = sw_mono_ns();
+    for (int i = 0; i < MANY; i++)
+        (void)container_stop(c[i], 0, 0, &b->err);
+    while (b->count > 0)
+        (void)uv_run(&b->loop, UV_RUN_ONCE);
+    for (int i = 0; i < MANY; i++) {
+        b->removed = false;
+        (void)container_remove(b->host, ids[i], bundles[i], on_removed, b, &b->err);
+        until(b, &b->removed);
+    }
+    print("end_30_together_ms", (double)(sw_mono_ns() - t) / 1e6, "ms");
+}
+
 int main(int argc, char **argv)
 {
     static struct bench b;
@@ -268,6 +323,7 @@ int main(int argc, char **argv)
     }
     set_up(&b, SWARM_SHIM);
     bench_run(&b, runs);
+    bench_many(&b);
     bench_memory(&b);
     container_host_free(b.host);
     while (uv_loop_alive(&b.loop))
