@@ -441,11 +441,21 @@ static void a_taken_host_port_is_a_conflict_and_zero_chooses_one(void **state)
     close(l);
 }
 
+static void this_kernel_has_what_is_needed(void **state)
+{
+    struct sw_err err = { 0 };
+
+    (void)state;
+    if (net_probe(&err) < 0)
+        fail_msg("%s", err.msg);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(this_kernel_has_what_is_needed),
         T(containers_of_two_nodes_talk_over_plain_vxlan),
         T(a_vip_reaches_every_backend_in_turn),
         T(a_drained_backend_keeps_its_connections_and_gets_no_new_ones),
