@@ -15,7 +15,13 @@ static int read_file(void *arg, const char *path, struct sw_buf *out, struct sw_
     return cmd_read(path, FILE_MAX_BYTES, out, err);
 }
 
-const struct compose_world stack_world = { cmd_getenv, read_file, NULL };
+static void warn(void *arg, const char *text)
+{
+    (void)arg;
+    fprintf(stderr, "WARNING: %s\n", text);
+}
+
+const struct compose_world stack_world = { cmd_getenv, read_file, warn, NULL };
 
 /* The folder of the first file, absolute: all relative paths start there. */
 static char *folder(const char *first)

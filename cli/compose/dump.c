@@ -8,6 +8,19 @@
 #include "common/base/macro.h"
 
 /* Orders of the maps whose members are fixed; each ends with NULL. */
+static const char *const service_order[] = {
+    "build",        "cap_add",        "cap_drop",   "cgroupns_mode", "cgroup_parent", "command",      "configs",
+    "container_name", "credential_spec", "depends_on", "deploy",     "devices",       "dns",          "dns_search",
+    "domainname",   "entrypoint",     "environment", "env_file",     "expose",        "external_links", "extra_hosts",
+    "hostname",     "healthcheck",    "image",      "init",          "ipc",           "isolation",    "labels",
+    "links",        "logging",        "mac_address", "network_mode", "networks",      "oom_score_adj", "pid",
+    "ports",        "privileged",     "read_only",  "restart",       "secrets",       "security_opt", "shm_size",
+    "stdin_open",   "stop_grace_period", "stop_signal", "sysctls",   "tmpfs",         "tty",          "ulimits",
+    "user",         "userns_mode",    "volumes",    "working_dir",   NULL,
+};
+static const char *const build_order[] = { "context", "dockerfile", "args", "labels", "cache_from", "network",
+                                           "target", NULL };
+static const char *const ipam_order[] = { "driver", "config", NULL };
 static const char *const deploy_order[] = { "mode", "replicas", "labels", "update_config", "rollback_config",
                                             "resources", "restart_policy", "placement", "endpoint_mode", NULL };
 static const char *const flow_order[] = { "parallelism", "delay", "failure_action", "monitor",
@@ -22,6 +35,7 @@ static const char *const port_order[] = { "mode", "target", "published", "protoc
 static const char *const mount_order[] = { "type", "source", "target", "read_only", "consistency", "bind",
                                            "volume", "tmpfs", "cluster", NULL };
 static const char *const ref_order[] = { "source", "target", "uid", "gid", "mode", NULL };
+static const char *const ulimit_order[] = { "soft", "hard", NULL };
 static const char *const attachment_order[] = { "aliases", "driver_opts", "ipv4_address", "ipv6_address", NULL };
 static const char *const network_order[] = { "name", "driver", "driver_opts", "ipam", "external", "internal",
                                              "attachable", "labels", NULL };
@@ -36,6 +50,9 @@ static const struct {
     const char *const *order;
 } orders[] = {
     { "", root_order },
+    { ".services.*", service_order },
+    { ".services.*.build", build_order },
+    { ".networks.*.ipam", ipam_order },
     { ".services.*.deploy", deploy_order },
     { ".services.*.deploy.update_config", flow_order },
     { ".services.*.deploy.rollback_config", flow_order },
@@ -48,6 +65,7 @@ static const struct {
     { ".services.*.volumes.[]", mount_order },
     { ".services.*.secrets.[]", ref_order },
     { ".services.*.configs.[]", ref_order },
+    { ".services.*.ulimits.*", ulimit_order },
     { ".services.*.networks.*", attachment_order },
     { ".networks.*", network_order },
     { ".volumes.*", volume_order },

@@ -61,12 +61,14 @@ static void merge_entries(struct yn *base, struct yn *over)
     yn_free(over);
 }
 
-/* Members may be numbers (ports) or text. */
+/* Members may be numbers (ports) or text. Ports without a published one differ by their target. */
 static int compare_member(const struct yn *a, const struct yn *b, const char *member)
 {
     const struct yn *x = yn_get(a, member), *y = yn_get(b, member);
 
-    if (yn_is(x, YN_INT) || yn_is(y, YN_INT))
+    if (x == NULL && y == NULL && strcmp(member, "published") == 0)
+        return compare_member(a, b, "target");
+    if (strcmp(member, "published") == 0 || yn_is(x, YN_INT))
         return (yn_number(x) > yn_number(y)) - (yn_number(x) < yn_number(y));
     return strcmp(yn_text(x), yn_text(y));
 }
@@ -152,6 +154,13 @@ static void merge_services(struct yn *base, struct yn *over)
     yn_free(over);
 }
 
+/* Networks, volumes, secrets and configs: a later one of a name stands alone. */
+static bool is_section(const char *key)
+{
+    return strcmp(key, "networks") == 0 || strcmp(key, "volumes") == 0 || strcmp(key, "secrets") == 0 ||
+           strcmp(key, "configs") == 0;
+}
+
 void merge_file(struct yn *base, struct yn *over)
 {
     for (size_t i = 0; i < over->n; i++) {
@@ -161,6 +170,8 @@ void merge_file(struct yn *base, struct yn *over)
         over->items[i].value = NULL;
         if (strcmp(key, "services") == 0 && yn_is(yn_get(base, key), YN_MAP) && value->kind == YN_MAP)
             merge_services(yn_get(base, key), value);
+        else if (is_section(key) && yn_is(yn_get(base, key), YN_MAP) && value->kind == YN_MAP)
+            merge_entries(yn_get(base, key), value);
         else
             put(base, key, value);
     }

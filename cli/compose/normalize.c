@@ -123,7 +123,19 @@ static void to_duration(struct yn *parent, const char *key)
     yn_set(parent, key, yn_string(text, v));
 }
 
-static int ports(struct yn *service, struct sw_err *err)
+/* A service listens on every address of every node: one that was written is not kept. */
+static void warn_address(const char *spec, const struct compose_world *w)
+{
+    const char *first = strchr(spec, ':');
+    SW_CLEANUP(sw_free_ptr) char *text = NULL;
+
+    if (first == NULL || strchr(first + 1, ':') == NULL || w->warn == NULL)
+        return;
+    text = cli_printf("ignoring IP-address (%s) service will listen on '0.0.0.0'", spec);
+    w->warn(w->arg, text);
+}
+
+static int ports(struct yn *service, const struct compose_world *w, struct sw_err *err)
 {
     struct yn *old = yn_get(service, "ports");
     SW_CLEANUP(yn_free_ptr) struct yn *list = NULL;
@@ -148,6 +160,7 @@ static int ports(struct yn *service, struct sw_err *err)
         }
         if (ports_parse_short(yn_text(v), true, expanded, &why) < 0)
             return yn_fail(v, err, "invalid port \"%s\": %s", yn_text(v), why.msg);
+        warn_address(yn_text(v), w);
         for (size_t k = 0; k < json_array_size(expanded); k++) {
             const json_t *one = json_array_get(expanded, k);
             struct yn *p = yn_new(YN_MAP, v);
@@ -334,11 +347,13 @@ int normalize_service(struct yn *service, const char *name, const char *dir, con
     file_refs(service, "configs");
     attachments(service);
     healthcheck(service);
+    to_map(yn_get(service, "logging"), "options", "=", false);
     to_duration(service, "stop_grace_period");
     if (yn_is(yn_get(service, "extra_hosts"), YN_MAP)) {
         struct yn *old = yn_take(service, "extra_hosts");
         struct yn *list = yn_new(YN_SEQ, old);
 
+        yn_sort_keys(old);
         for (size_t i = 0; i < old->n; i++) {
             SW_CLEANUP(sw_free_ptr) char *s = cli_printf("%s:%s", old->items[i].key, yn_text(old->items[i].value));
 
@@ -348,7 +363,7 @@ int normalize_service(struct yn *service, const char *name, const char *dir, con
         yn_set(service, "extra_hosts", list);
     }
     if (to_words(service, "command", err) < 0 || to_words(service, "entrypoint", err) < 0 ||
-        ports(service, err) < 0 || volumes(service, dir, w, err) < 0 || environment(service, dir, w, err) < 0 ||
+        ports(service, w, err) < 0 || volumes(service, dir, w, err) < 0 || environment(service, dir, w, err) < 0 ||
         deploy(service, name, err) < 0)
         return err->code;
     return 0;
@@ -372,6 +387,7 @@ static int objects(struct yn *root, const char *section, const char *kind, const
             o = empty;
         }
         to_map(o, "labels", "=", false);
+        to_map(o, "driver_opts", "=", false);
         external = yn_get(o, "external");
         if (yn_is(external, YN_MAP)) {
             const char *name = yn_text(yn_get(external, "name"));

@@ -14,7 +14,8 @@ struct compose_world {
     env_lookup getenv;
     /* The content of @path, appended to @out. Return: 0 or < 0 with @err filled. */
     int (*read)(void *arg, const char *path, struct sw_buf *out, struct sw_err *err);
-    void *arg; /* for both */
+    void (*warn)(void *arg, const char *text); /* NULL: nobody wants to know */
+    void *arg;                                 /* for all of them */
 };
 
 /** normalize_file() - a whole checked document. @dir: what its relative paths mean. */
