@@ -346,14 +346,15 @@ int mounts_build(const Swarm__V1__ShimSpec *spec, const struct cgroup *cg, struc
     r = mount_root(spec, m, err);
     if (r == 0)
         r = mounts_defaults(spec, cg, m, err);
+    if (r == 0)
+        r = attach_all(spec, m, err);
+    /* after a volume at /etc, which would hide them */
     for (size_t i = 0; i < SW_ARRAY_LEN(injected) && r == 0; i++) {
         if (files[i] < 0)
             continue;
         r = inject(spec, m, injected[i], files[i], err);
         (void)close(files[i]);
     }
-    if (r == 0)
-        r = attach_all(spec, m, err);
     if (r == 0)
         r = mounts_devices(spec, m, err);
     sw_free(m->source);

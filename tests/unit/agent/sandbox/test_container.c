@@ -433,6 +433,61 @@ static void a_fresh_volume_starts_with_the_images_files(void **state)
     assert_int_equal(st.st_uid, 1000);
 }
 
+static void injected_files_lie_over_a_volume_at_etc(void **state)
+{
+    struct box *b = box_of(state);
+    const struct container_mount m = { .type = CONTAINER_MOUNT_TMPFS, .target = "/etc" };
+    struct container_spec spec;
+    const char *argv[4];
+
+    box_sh(b, &spec, argv, "cat /etc/hosts");
+    spec.hosts = "10.0.0.9 mine\n";
+    spec.mounts = &m;
+    spec.mounts_len = 1;
+    assert_int_equal(box_run(b, &spec), 0);
+    assert_string_equal(box_out(b), "10.0.0.9 mine");
+}
+
+static void namespaces_can_be_joined_or_left_out(void **state)
+{
+    struct box *a = box_of(state);
+    struct box *b = box_new();
+    const char *const sleeper[] = { "sleep", "1000", NULL };
+    struct container_spec spec;
+    const char *argv[4];
+    char host[256] = "";
+    char want[512];
+    pid_t pid;
+
+    box_spec(a, &spec, sleeper);
+    spec.hostname = "first";
+    box_start(a, &spec);
+    pid = a->pid;
+    box_sh(b, &spec, argv,
+           "for n in net pid ipc uts; do test $(readlink /proc/1/ns/$n) = $(readlink "
+           "/proc/self/ns/$n) && echo $n; done; hostname; cat /proc/1/cmdline | tr "
+           "'\\0' ' '");
+    spec.net_ns = spec.pid_ns = spec.ipc_ns = spec.uts_ns = CONTAINER_NS_JOIN;
+    spec.join_pid = pid;
+    if (box_run(b, &spec) != 0)
+        fail_msg("%s", b->failed ? b->err.msg : sw_buf_str(&b->errout));
+    assert_string_equal(box_out(b), "net\npid\nipc\nuts\nfirst\nsleep 1000 ");
+    box_forget(b);
+    assert_int_equal(kill(pid, 0), 0); /* it is not ours to end */
+    box_sh(b, &spec, argv, "readlink /proc/self/ns/net; readlink /proc/self/ns/pid; sleep 1000 &");
+    spec.net_ns = spec.pid_ns = spec.ipc_ns = spec.uts_ns = spec.cgroup_ns = CONTAINER_NS_HOST;
+    assert_int_equal(box_run(b, &spec), 0);
+    assert_true(readlink("/proc/self/ns/net", host, sizeof(host) - 1) > 0);
+    (void)snprintf(want, sizeof(want), "%s\n", host);
+    memset(host, 0, sizeof(host));
+    assert_true(readlink("/proc/self/ns/pid", host, sizeof(host) - 1) > 0);
+    (void)strcat(want, host);
+    assert_string_equal(box_out(b), want);
+    box_forget(b); /* asserts that the background process is gone too */
+    box_forget(a);
+    box_free(b);
+}
+
 static void nothing_is_mounted_on_the_host(void **state)
 {
     struct box *b = box_of(state);
@@ -846,6 +901,8 @@ int main(void)
         BOX_TEST(the_default_hostname_is_the_short_id),
         BOX_TEST(binds_and_tmpfs_are_mounted),
         BOX_TEST(a_fresh_volume_starts_with_the_images_files),
+        BOX_TEST(injected_files_lie_over_a_volume_at_etc),
+        BOX_TEST(namespaces_can_be_joined_or_left_out),
         BOX_TEST(nothing_is_mounted_on_the_host),
         BOX_TEST(init_forwards_signals_and_reaps),
         BOX_TEST(a_bundle_can_be_used_again_and_the_log_goes_on),
