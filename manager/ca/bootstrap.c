@@ -161,6 +161,7 @@ static int add_node(struct txn *x, const Swarm__V1__Bootstrap *b, const struct s
     n->spec->desired_role = SWARM__V1__NODE_ROLE__MANAGER;
     n->spec->availability = b->availability;
     n->manager->raft_id = raft_id;
+    n->spec_base = 1;
     return txn_create(x, VIEW_NODE, n) != 0 ? 0 : -ENOMEM;
 }
 

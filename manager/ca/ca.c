@@ -204,6 +204,7 @@ static Swarm__V1__Node *new_node(const struct grant *g, const Swarm__V1__JoinReq
                                               : SWARM__V1__NODE_ROLE__WORKER;
     n->spec->desired_role = n->role;
     n->spec->availability = req->availability;
+    n->spec_base = 1;
     return n;
 }
 

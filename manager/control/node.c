@@ -33,7 +33,7 @@ int control_node_update(struct control *c, const char *what, uint64_t version,
     int r = view_find(c->view, VIEW_NODE, what, &o, err);
 
     if (r == 0)
-        r = control_version(o, version, err);
+        r = control_spec_version(o, version, ((const Swarm__V1__Node *)o->msg)->spec_base, err);
     if (r < 0)
         return r;
     n = o->msg;
@@ -58,6 +58,7 @@ int control_node_update(struct control *c, const char *what, uint64_t version,
     }
     pb_free(copy->spec);
     copy->spec = sw_steal(next);
+    copy->spec_base = n->meta->version;
     return control_submit(c, x, o->id, done, arg, err);
 }
 

@@ -141,6 +141,7 @@ int control_service_create(struct control *c, Swarm__V1__ServiceSpec *spec, cont
     }
     s->spec = spec;
     s->spec_version = 1;
+    s->spec_base = 1; /* below every version a client can have read of it */
     r = check(c, spec, 0, err);
     if (r < 0)
         return r;
@@ -242,7 +243,8 @@ int control_service_update(struct control *c, const struct control_service_updat
     int r = view_find(c->view, VIEW_SERVICE, u->what, &o, err);
 
     if (r == 0)
-        r = control_version(o, u->version, err);
+        r = control_spec_version(o, u->version, ((const Swarm__V1__Service *)o->msg)->spec_base,
+                                 err);
     if (r < 0)
         return r;
     vs = view_as_service(o);
@@ -270,6 +272,7 @@ int control_service_update(struct control *c, const struct control_service_updat
         return sw_err_set(err, -ENOMEM, "out of memory");
     }
     next = NULL; /* the copy owns it */
+    copy->spec_base = vs->s->meta->version;
     if (u->rollback && start_rollback(copy) < 0) {
         txn_free(x);
         return sw_err_set(err, -ENOMEM, "out of memory");

@@ -89,3 +89,11 @@ int control_version(const struct view_object *o, uint64_t version, struct sw_err
                           "rpc error: code = Unknown desc = update out of sequence");
     return 0;
 }
+
+int control_spec_version(const struct view_object *o, uint64_t version, uint64_t base,
+                         struct sw_err *err)
+{
+    if (base != 0 && version > base && version < view_meta(o->msg)->version)
+        return 0;
+    return control_version(o, version, err);
+}

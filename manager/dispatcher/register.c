@@ -89,6 +89,8 @@ static int fill(struct session *s, Swarm__V1__Node *n)
     return 0;
 }
 
+static void registered(struct session *s);
+
 static void on_registered(void *arg, uint64_t index, const struct sw_err *err)
 {
     struct session *s = arg;
@@ -111,6 +113,13 @@ static void on_registered(void *arg, uint64_t index, const struct sw_err *err)
         register_node(s);
         return;
     }
+    registered(s);
+    if (s->request != NULL)
+        register_node(s); /* something newer came in meanwhile */
+}
+
+static void registered(struct session *s)
+{
     if (s->stream != NULL && !s->up) {
         s->up = true;
         s->all = true;
@@ -118,28 +127,35 @@ static void on_registered(void *arg, uint64_t index, const struct sw_err *err)
         s->keys = true;
         dispatcher_arm_push(s->d);
     }
-    if (s->request != NULL)
-        register_node(s); /* something newer came in meanwhile */
 }
 
 void register_node(struct session *s)
 {
     struct view_node *n = view_node(s->d->view, s->node);
-    Swarm__V1__SessionRequest *request = s->request;
+    Swarm__V1__Node *copy;
     struct sw_err err;
     struct txn *x;
-    Swarm__V1__Node *copy;
 
-    if (n == NULL || request == NULL || s->writing)
+    if (n == NULL || s->request == NULL || s->writing)
         return;
+    copy = pb_clone(n->n);
     x = txn_new(proposer_keys(s->d->proposer), sw_now_ns(), proposer_random());
-    copy = x != NULL ? txn_edit_node(x, n) : NULL;
-    if (copy == NULL || fill(s, copy) < 0) {
+    if (copy == NULL || x == NULL || fill(s, copy) < 0) {
+        pb_free(copy);
         txn_free(x);
         (void)sw_err_set(&err, -ENOMEM, "register the node");
         session_close(s, &err);
         return;
     }
+    if (pb_equal(copy, n->n)) { /* it says what is known already */
+        pb_free(copy);
+        txn_free(x);
+        pb_free(s->request);
+        s->request = NULL;
+        registered(s);
+        return;
+    }
+    txn_update(x, VIEW_NODE, copy);
     s->sent = sw_steal(s->request);
     s->writing = true;
     if (proposer_propose_all(s->d->proposer, x, on_registered, s, &err) < 0) {
