@@ -21,9 +21,7 @@ static const struct {
     { "*", "/exec/", "exec" },
     { "*", "/build", "building images" },
     { "*", "/images/search", "searching registries" },
-    { "*", "/images/get", "saving images" },
     { "POST", "/images/", "pushing images to a registry" },
-    { "GET", "/images/", "saving images" },
     { "*", "/commit", "committing containers" },
     { "*", "/session", "BuildKit" },
     { "*", "/grpc", "BuildKit" },
@@ -44,8 +42,7 @@ static void on_absent(struct http_request *req, void *arg)
         size_t len = strlen(names[i].path);
 
         if (len <= best || strncmp(path, names[i].path, len) != 0 ||
-            (strcmp(names[i].method, "*") != 0 &&
-             strcmp(names[i].method, http_method(req)) != 0))
+            (strcmp(names[i].method, "*") != 0 && strcmp(names[i].method, http_method(req)) != 0))
             continue;
         best = len;
         what = names[i].what;
@@ -132,8 +129,6 @@ static const struct http_route routes[] = {
     { "GET", "/exec/{id}/json", on_absent, HTTP_BODY_STREAM, 0 },
     { "POST", "/build", on_absent, HTTP_BODY_STREAM, 0 },
     { "GET", "/images/search", on_absent, HTTP_BODY_STREAM, 0 },
-    { "GET", "/images/get", on_absent, HTTP_BODY_STREAM, 0 },
-    { "GET", "/images/{name:.*}/get", on_absent, HTTP_BODY_STREAM, 0 },
     { "POST", "/images/{name:.*}/push", on_absent, HTTP_BODY_STREAM, 0 },
     { "POST", "/commit", on_absent, HTTP_BODY_STREAM, 0 },
     { "POST", "/volumes/create", on_absent, HTTP_BODY_STREAM, 0 },

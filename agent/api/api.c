@@ -7,7 +7,8 @@
 #include "common/base/alloc.h"
 
 static const struct api_table *const tables[] = {
-    &api_system, &api_images, &api_transfer, &api_containers, &api_swarm, &api_networks, &api_absent,
+    &api_system, &api_images,   &api_transfer, &api_containers,
+    &api_swarm,  &api_networks, &api_absent,
 };
 
 static int build(struct agent_api *a, const struct agent_api_options *opt, struct sw_err *err)

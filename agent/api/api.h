@@ -39,12 +39,13 @@ struct agent_api_ops {
      * "active/worker", "active/manager". NULL: inactive. */
     const char *(*swarm_state)(void *arg);
     /** info() - set or replace members of the /info answer: "Swarm", "Containers",
-     * "ContainersRunning", ... The manager's part is merged into "Swarm" behind this. May be NULL. */
+     * "ContainersRunning", ... The manager's part is merged into "Swarm" behind this. May be NULL.
+     */
     void (*info)(json_t *info, void *arg);
     /**
      * manager_socket() - HTTP socket of the manager on this node
-     * Return: path, valid for the call; NULL with @err: SW_E_UNAVAILABLE and one of the texts above.
-     * NULL member: AGENT_API_NO_SWARM.
+     * Return: path, valid for the call; NULL with @err: SW_E_UNAVAILABLE and one of the texts
+     * above. NULL member: AGENT_API_NO_SWARM.
      */
     const char *(*manager_socket)(void *arg, struct sw_err *err);
 
@@ -70,13 +71,13 @@ struct agent_api_ops {
 };
 
 struct agent_api_options {
-    struct uv_loop_s *loop;             /* borrowed */
-    struct image_store *images;         /* borrowed */
-    const struct agent_api_ops *ops;    /* borrowed, static */
-    void *arg;                          /* for ops */
-    const char *version;                /* "0.1.0", copied */
-    const char *data_dir;               /* DockerRootDir, copied */
-    const struct http_route *extra;     /* looked at first; borrowed, may be NULL */
+    struct uv_loop_s *loop;          /* borrowed */
+    struct image_store *images;      /* borrowed */
+    const struct agent_api_ops *ops; /* borrowed, static */
+    void *arg;                       /* for ops */
+    const char *version;             /* "0.1.0", copied */
+    const char *data_dir;            /* DockerRootDir, copied */
+    const struct http_route *extra;  /* looked at first; borrowed, may be NULL */
     size_t n_extra;
     void *extra_arg;
 };

@@ -33,7 +33,8 @@ static bool name_matches(const struct docker_filters *f, const json_t *names)
 
         if (regcomp(&re, v[i], REG_EXTENDED | REG_NOSUB) != 0)
             continue;
-        json_array_foreach (names, k, name) {
+        json_array_foreach(names, k, name)
+        {
             const char *s = json_string_value(name);
 
             if (s != NULL && (regexec(&re, s, 0, NULL, 0) == 0 ||
@@ -75,10 +76,10 @@ static bool matches(const struct docker_filters *f, const json_t *c)
 
 static void on_list(struct http_request *req, void *arg)
 {
-    static const char *const allowed[] = { "ancestor", "id",     "is-task", "label", "name",
-                                           "status",   "before", "since",   "exited", "expose",
-                                           "health",   "isolation", "network", "publish", "volume",
-                                           NULL };
+    static const char *const allowed[] = { "ancestor", "id",      "is-task", "label",
+                                           "name",     "status",  "before",  "since",
+                                           "exited",   "expose",  "health",  "isolation",
+                                           "network",  "publish", "volume",  NULL };
     const struct agent_api *a = arg;
     struct docker_filters *f = NULL;
     struct sw_err err = { 0 };
@@ -101,9 +102,9 @@ static void on_list(struct http_request *req, void *arg)
               : a->ops->containers(http_query_bool(req, "all", false) || n_status > 0 || limit > 0,
                                    a->arg);
     out = json_array();
-    json_array_foreach (all, i, c)
-        if (matches(f, c) && (limit <= 0 || json_array_size(out) < (size_t)limit))
-            json_array_append(out, (json_t *)(uintptr_t)c);
+    json_array_foreach(all, i,
+                       c) if (matches(f, c) && (limit <= 0 || json_array_size(out) < (size_t)limit))
+        json_array_append(out, (json_t *)(uintptr_t)c);
     json_decref(all);
     docker_filters_free(f);
     http_reply_json(req, 200, out);

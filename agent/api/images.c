@@ -19,7 +19,8 @@ static json_t *load_config(const struct agent_api *a, const struct image *img)
     return json_loadb(text, len, 0, NULL);
 }
 
-/* ---- list ------------------------------------------------------------------------------------------ */
+/* ---- list
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *label_of(const void *config, const char *name)
 {
@@ -74,7 +75,7 @@ struct list_filter {
 static int list_filter_init(struct list_filter *l, const struct agent_api *a,
                             const struct http_request *req, struct sw_err *err)
 {
-    static const char *const allowed[] = { "dangling", "label", "before", "since",
+    static const char *const allowed[] = { "dangling", "label",     "before", "since",
                                            "until",    "reference", NULL };
     size_t n;
     int r = docker_filters_of(&l->f, req, allowed, err);
@@ -111,8 +112,7 @@ static json_t *image_summary(const struct http_request *req, const struct image 
     o = json_pack("{s:i, s:I, s:s, s:O?, s:s, s:o, s:o, s:i, s:I}", "Containers", -1, "Created",
                   (json_int_t)(img->created_ns / SW_NS_PER_S), "Id", img->id, "Labels",
                   json_object_size(labels) > 0 ? labels : NULL, "ParentId", "", "RepoDigests",
-                  digests, "RepoTags", tags, "SharedSize", -1, "Size",
-                  (json_int_t)image_size(img));
+                  digests, "RepoTags", tags, "SharedSize", -1, "Size", (json_int_t)image_size(img));
     if (http_api_version(req) < 144)
         json_object_set_new(o, "VirtualSize", json_integer((json_int_t)image_size(img)));
     return o;
@@ -160,17 +160,18 @@ static void on_list(struct http_request *req, void *arg)
     http_reply_json(req, 200, list);
 }
 
-/* ---- inspect ----------------------------------------------------------------------------------------- */
+/* ---- inspect
+ * ----------------------------------------------------------------------------------------- */
 
 /* Every member docker's clients find there, with what the image says. */
 static json_t *full_config(const json_t *theirs)
 {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:n, s:n, s:s, s:n, s:s, "
-                          "s:n, s:n, s:n}",
-                          "Hostname", "", "Domainname", "", "User", "", "AttachStdin", 0,
-                          "AttachStdout", 0, "AttachStderr", 0, "Tty", 0, "OpenStdin", 0,
-                          "StdinOnce", 0, "Env", "Cmd", "Image", "", "Volumes", "WorkingDir", "",
-                          "Entrypoint", "OnBuild", "Labels");
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:n, s:n, s:s, s:n, s:s, "
+                  "s:n, s:n, s:n}",
+                  "Hostname", "", "Domainname", "", "User", "", "AttachStdin", 0, "AttachStdout", 0,
+                  "AttachStderr", 0, "Tty", 0, "OpenStdin", 0, "StdinOnce", 0, "Env", "Cmd",
+                  "Image", "", "Volumes", "WorkingDir", "", "Entrypoint", "OnBuild", "Labels");
 
     if (json_is_object(theirs))
         json_object_update(o, (json_t *)(uintptr_t)theirs);
@@ -205,8 +206,7 @@ static json_t *image_detail(const struct image *img, const json_t *config)
     json_object_set_new(o, "Architecture", json_string(img->architecture));
     json_object_set_new(o, "Os", json_string(img->os));
     json_object_set_new(o, "Size", json_integer((json_int_t)image_size(img)));
-    json_object_set_new(o, "GraphDriver",
-                        json_pack("{s:{}, s:s}", "Data", "Name", "overlay2"));
+    json_object_set_new(o, "GraphDriver", json_pack("{s:{}, s:s}", "Data", "Name", "overlay2"));
     json_object_set_new(o, "RootFS", json_pack("{s:s, s:o}", "Type", "layers", "Layers", layers));
     json_object_set_new(o, "Metadata", json_pack("{s:s}", "LastTagTime", tagged));
     return o;
@@ -236,7 +236,8 @@ static void on_inspect(struct http_request *req, void *arg)
     http_reply_json(req, 200, o);
 }
 
-/* ---- history ------------------------------------------------------------------------------------------ */
+/* ---- history
+ * ------------------------------------------------------------------------------------------ */
 
 static json_t *history_entry(const json_t *h, const struct image *img, size_t *layer, bool newest)
 {
@@ -254,8 +255,7 @@ static json_t *history_entry(const json_t *h, const struct image *img, size_t *l
     return json_pack("{s:s, s:I, s:s, s:o, s:I, s:s}", "Id", newest ? img->id : "<missing>",
                      "Created", (json_int_t)(ns / SW_NS_PER_S), "CreatedBy", by == NULL ? "" : by,
                      "Tags",
-                     newest && img->n_names > 0 ? api_names(img->names, img->n_names)
-                                                : json_null(),
+                     newest && img->n_names > 0 ? api_names(img->names, img->n_names) : json_null(),
                      "Size", size, "Comment", comment == NULL ? "" : comment);
 }
 
@@ -284,7 +284,8 @@ static void on_history(struct http_request *req, void *arg)
     http_reply_json(req, 200, list);
 }
 
-/* ---- changes: answered when the index is on disk --------------------------------------------------------- */
+/* ---- changes: answered when the index is on disk
+ * --------------------------------------------------------- */
 
 struct pending {
     struct http_request *req;
@@ -447,10 +448,10 @@ static void on_prune(struct http_request *req, void *arg)
         refuse(p, &err);
         return;
     }
-    p->body = json_pack("{s:o, s:I}", "ImagesDeleted",
-                        removed.n_untagged + removed.n_deleted > 0 ? removed_json(&removed)
-                                                                   : json_null(),
-                        "SpaceReclaimed", (json_int_t)removed.bytes);
+    p->body =
+        json_pack("{s:o, s:I}", "ImagesDeleted",
+                  removed.n_untagged + removed.n_deleted > 0 ? removed_json(&removed) : json_null(),
+                  "SpaceReclaimed", (json_int_t)removed.bytes);
     image_removed_fini(&removed);
 }
 
@@ -458,8 +459,9 @@ static void on_prune(struct http_request *req, void *arg)
 static void on_distribution(struct http_request *req, void *arg)
 {
     (void)arg;
-    http_reply_error(req, 404, "%s: registries are not supported by swarmd; nodes of the swarm "
-                               "pass images on to each other",
+    http_reply_error(req, 404,
+                     "%s: registries are not supported by swarmd; nodes of the swarm "
+                     "pass images on to each other",
                      http_arg(req, "name"));
 }
 

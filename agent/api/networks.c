@@ -14,12 +14,9 @@ static const struct local {
     const char *driver;
     const char *id;
 } locals[] = {
-    { "bridge", "bridge", 
-      "b77062aa0f3d50bd86f6ff717047c20075058d89f6afba91d06ea2ba2bfabe51" },
-    { "host", "host", 
-      "770e0bf9ea52a9e00524f9284532f26cafebcb86dab0f224a2cf7cd99bb7090e" },
-    { "none", "null", 
-      "871f7da5145db5b92157ab9667d25ece48a7923939b93df66e7e4ec6bb722867" },
+    { "bridge", "bridge", "b77062aa0f3d50bd86f6ff717047c20075058d89f6afba91d06ea2ba2bfabe51" },
+    { "host", "host", "770e0bf9ea52a9e00524f9284532f26cafebcb86dab0f224a2cf7cd99bb7090e" },
+    { "none", "null", "871f7da5145db5b92157ab9667d25ece48a7923939b93df66e7e4ec6bb722867" },
 };
 
 static json_t *local_json(const struct local *l)
@@ -72,7 +69,8 @@ static bool local_matches(const struct docker_filters *f, const struct local *l)
            docker_filters_labels(f, "label", no_label, NULL);
 }
 
-/* ---- list ---------------------------------------------------------------------------------------------- */
+/* ---- list
+ * ---------------------------------------------------------------------------------------------- */
 
 struct list_wait {
     struct http_request *req;
@@ -113,7 +111,8 @@ static json_t *local_list(const struct agent_api *a, const struct docker_filters
         const json_t *n;
         size_t i;
 
-        json_array_foreach (theirs, i, n) {
+        json_array_foreach(theirs, i, n)
+        {
             const char *name = json_string_value(json_object_get(n, "Name"));
             const char *id = json_string_value(json_object_get(n, "Id"));
 
@@ -158,7 +157,9 @@ static void on_list(struct http_request *req, void *arg)
     http_reply_json(req, 200, list);
 }
 
-/* ---- one ------------------------------------------------------------------------------------------------- */
+/* ---- one
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static json_t *workers_network(const struct agent_api *a, const char *name)
 {
@@ -167,7 +168,8 @@ static json_t *workers_network(const struct agent_api *a, const char *name)
     json_t *n;
     size_t i;
 
-    json_array_foreach (all, i, n) {
+    json_array_foreach(all, i, n)
+    {
         const char *its = json_string_value(json_object_get(n, "Name"));
         const char *id = json_string_value(json_object_get(n, "Id"));
 

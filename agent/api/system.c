@@ -59,7 +59,8 @@ static void on_version(struct http_request *req, void *arg)
                               u.release));
 }
 
-/* ---- info ---------------------------------------------------------------------------------------- */
+/* ---- info
+ * ---------------------------------------------------------------------------------------- */
 
 /* NAME="value" of /etc/os-release. */
 static void os_release(const char *name, char *out, size_t size)
@@ -92,9 +93,9 @@ static void set(json_t *o, const char *key, json_t *value)
 
 static void info_limits(json_t *info)
 {
-    static const char *const yes[] = { "MemoryLimit",  "SwapLimit",     "CpuCfsPeriod",
-                                       "CpuCfsQuota",  "CPUShares",     "CPUSet",
-                                       "PidsLimit",    "IPv4Forwarding", "BridgeNfIptables",
+    static const char *const yes[] = { "MemoryLimit",      "SwapLimit",      "CpuCfsPeriod",
+                                       "CpuCfsQuota",      "CPUShares",      "CPUSet",
+                                       "PidsLimit",        "IPv4Forwarding", "BridgeNfIptables",
                                        "BridgeNfIp6tables" };
 
     for (size_t i = 0; i < SW_ARRAY_LEN(yes); i++)
@@ -223,7 +224,8 @@ static void on_info(struct http_request *req, void *arg)
     http_reply_json(req, 200, info);
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------- */
+/* ---- the rest
+ * -------------------------------------------------------------------------------------- */
 
 /* There are no registries to ask; the client only stores the credentials. */
 static void on_auth(struct http_request *req, void *arg)
@@ -252,13 +254,13 @@ static void on_df(struct http_request *req, void *arg)
         const struct image *img = image_at(a->images, i);
 
         sum += (json_int_t)image_size(img);
-        json_array_append_new(
-            images, json_pack("{s:i, s:I, s:s, s:n, s:s, s:o, s:o, s:i, s:I}", "Containers", 0,
-                              "Created", (json_int_t)(img->created_ns / SW_NS_PER_S), "Id",
-                              img->id, "Labels", "ParentId", "", "RepoDigests",
-                              api_names(img->digests, img->n_digests), "RepoTags",
-                              api_names(img->names, img->n_names), "SharedSize", 0, "Size",
-                              (json_int_t)image_size(img)));
+        json_array_append_new(images, json_pack("{s:i, s:I, s:s, s:n, s:s, s:o, s:o, s:i, s:I}",
+                                                "Containers", 0, "Created",
+                                                (json_int_t)(img->created_ns / SW_NS_PER_S), "Id",
+                                                img->id, "Labels", "ParentId", "", "RepoDigests",
+                                                api_names(img->digests, img->n_digests), "RepoTags",
+                                                api_names(img->names, img->n_names), "SharedSize",
+                                                0, "Size", (json_int_t)image_size(img)));
     }
     http_reply_json(req, 200,
                     json_pack("{s:I, s:o, s:[], s:[], s:[]}", "LayersSize", sum, "Images", images,

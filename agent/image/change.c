@@ -55,7 +55,8 @@ int image_tag(struct image_store *s, const char *what, const struct image_ref *r
     return r < 0 ? r : store_commit(s, done, arg, err);
 }
 
-/* ---- removing -------------------------------------------------------------------------------------- */
+/* ---- removing
+ * -------------------------------------------------------------------------------------- */
 
 void image_removed_fini(struct image_removed *r)
 {
@@ -133,10 +134,11 @@ static int check_in_use(const struct image_store *s, const struct image *img, co
                           image_name_familiar(by_name), container, SHORT_ID(img->id));
     if (by_name != NULL)
         return 0; /* the name goes, the image stays */
-    return sw_err_set(err, SW_E_CONFLICT,
-                      "conflict: unable to delete %.12s (cannot be forced) - image is being used by "
-                      "%s container %.12s",
-                      SHORT_ID(img->id), running ? "running" : "stopped", container);
+    return sw_err_set(
+        err, SW_E_CONFLICT,
+        "conflict: unable to delete %.12s (cannot be forced) - image is being used by "
+        "%s container %.12s",
+        SHORT_ID(img->id), running ? "running" : "stopped", container);
 }
 
 static int remove_names(struct image *img, struct image_removed *out)
@@ -203,9 +205,9 @@ int image_remove(struct image_store *s, const char *what, bool force, struct ima
     return 0;
 }
 
-int image_prune(struct image_store *s, bool all,
-                bool (*keep)(const struct image *img, void *arg), void *keep_arg,
-                struct image_removed *out, image_done *done, void *arg, struct sw_err *err)
+int image_prune(struct image_store *s, bool all, bool (*keep)(const struct image *img, void *arg),
+                void *keep_arg, struct image_removed *out, image_done *done, void *arg,
+                struct sw_err *err)
 {
     struct image_removed removed = { 0 };
     bool running;

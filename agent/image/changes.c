@@ -9,7 +9,8 @@
 #include "common/base/buf.h"
 #include "common/base/macro.h"
 
-/* ---- words: separated by blanks, with '..', ".." and backslash ------------------------------------- */
+/* ---- words: separated by blanks, with '..', ".." and backslash
+ * ------------------------------------- */
 
 static const char *next_word(const char *s, struct sw_buf *out)
 {
@@ -69,9 +70,8 @@ static int set_env(json_t *env, const char *name, size_t name_len, const char *v
 
     if (text == NULL)
         return -1;
-    json_array_foreach (env, i, old)
-        if (strncmp(json_string_value(old), text, name_len + 1) == 0)
-            return json_array_set_new(env, i, json_string(text));
+    json_array_foreach(env, i, old) if (strncmp(json_string_value(old), text, name_len + 1) ==
+                                        0) return json_array_set_new(env, i, json_string(text));
     return json_array_append_new(env, json_string(text));
 }
 
@@ -117,11 +117,9 @@ static int set_keys(json_t *target, const char *args, const char *suffix)
     int r = 0;
 
     if (json_is_array(list)) {
-        json_array_foreach (list, i, v)
-            if (r == 0)
-                r = json_is_string(v)
-                        ? json_object_set_new(target, json_string_value(v), json_object())
-                        : -1;
+        json_array_foreach(list, i, v) if (r == 0) r =
+            json_is_string(v) ? json_object_set_new(target, json_string_value(v), json_object())
+                              : -1;
         json_decref(list);
         return r;
     }
@@ -129,9 +127,8 @@ static int set_keys(json_t *target, const char *args, const char *suffix)
     for (const char *s = args; r == 0 && (s = next_word(s, &word)) != NULL;) {
         if (*suffix != '\0' && strchr(sw_buf_str(&word), '/') == NULL)
             sw_buf_puts(&word, suffix);
-        r = sw_buf_failed(&word)
-                ? -1
-                : json_object_set_new(target, sw_buf_str(&word), json_object());
+        r = sw_buf_failed(&word) ? -1
+                                 : json_object_set_new(target, sw_buf_str(&word), json_object());
         sw_buf_clear(&word);
     }
     return r;

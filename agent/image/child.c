@@ -46,21 +46,23 @@
 
 /* What malloc, libarchive and the jobs call. */
 static const int allowed[] = {
-    SCMP_SYS(read),        SCMP_SYS(write),       SCMP_SYS(readv),         SCMP_SYS(writev),
-    SCMP_SYS(pread64),     SCMP_SYS(lseek),       SCMP_SYS(close),         SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),  SCMP_SYS(statx),       SCMP_SYS(fcntl),         SCMP_SYS(brk),
-    SCMP_SYS(mmap),        SCMP_SYS(munmap),      SCMP_SYS(mremap),        SCMP_SYS(mprotect),
-    SCMP_SYS(madvise),     SCMP_SYS(futex),       SCMP_SYS(exit),          SCMP_SYS(exit_group),
-    SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(getrandom), SCMP_SYS(clock_gettime),
-    SCMP_SYS(gettimeofday), SCMP_SYS(getpid),     SCMP_SYS(gettid),        SCMP_SYS(tgkill),
-    SCMP_SYS(restart_syscall),
+    SCMP_SYS(read),           SCMP_SYS(write),           SCMP_SYS(readv),
+    SCMP_SYS(writev),         SCMP_SYS(pread64),         SCMP_SYS(lseek),
+    SCMP_SYS(close),          SCMP_SYS(fstat),           SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),          SCMP_SYS(fcntl),           SCMP_SYS(brk),
+    SCMP_SYS(mmap),           SCMP_SYS(munmap),          SCMP_SYS(mremap),
+    SCMP_SYS(mprotect),       SCMP_SYS(madvise),         SCMP_SYS(futex),
+    SCMP_SYS(exit),           SCMP_SYS(exit_group),      SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask), SCMP_SYS(getrandom),       SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),   SCMP_SYS(getpid),          SCMP_SYS(gettid),
+    SCMP_SYS(tgkill),         SCMP_SYS(restart_syscall),
 };
 static const int allowed_unpack[] = {
-    SCMP_SYS(openat),     SCMP_SYS(mkdirat),   SCMP_SYS(mknodat),  SCMP_SYS(symlinkat),
-    SCMP_SYS(linkat),     SCMP_SYS(unlinkat),  SCMP_SYS(fchown),   SCMP_SYS(fchownat),
-    SCMP_SYS(fchmod),     SCMP_SYS(fchmodat),  SCMP_SYS(utimensat), SCMP_SYS(fsetxattr),
-    SCMP_SYS(lsetxattr),  SCMP_SYS(ftruncate), SCMP_SYS(getdents64), SCMP_SYS(readlinkat),
-    SCMP_SYS(lchown),     SCMP_SYS(dup),       SCMP_SYS(setxattr),  SCMP_SYS(fstatfs),
+    SCMP_SYS(openat),    SCMP_SYS(mkdirat),   SCMP_SYS(mknodat),    SCMP_SYS(symlinkat),
+    SCMP_SYS(linkat),    SCMP_SYS(unlinkat),  SCMP_SYS(fchown),     SCMP_SYS(fchownat),
+    SCMP_SYS(fchmod),    SCMP_SYS(fchmodat),  SCMP_SYS(utimensat),  SCMP_SYS(fsetxattr),
+    SCMP_SYS(lsetxattr), SCMP_SYS(ftruncate), SCMP_SYS(getdents64), SCMP_SYS(readlinkat),
+    SCMP_SYS(lchown),    SCMP_SYS(dup),       SCMP_SYS(setxattr),   SCMP_SYS(fstatfs),
 };
 
 static int fail_errno(const char *what)

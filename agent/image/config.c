@@ -125,8 +125,7 @@ static int take_config(struct image_config *c, const json_t *o)
     return r == 0 ? take_health(&c->health, json_object_get(o, "Healthcheck")) : r;
 }
 
-static int take_layers(struct image_config *c, const struct image_store *s,
-                       const struct image *img)
+static int take_layers(struct image_config *c, const struct image_store *s, const struct image *img)
 {
     c->lower = sw_calloc(img->n_layers + 1, sizeof(*c->lower));
     if (c->lower == NULL)

@@ -106,8 +106,8 @@ int disk_layer_meta_write(const char *layer_path, const struct disk_layer_meta *
 {
     char path[DISK_PATH_MAX + 8];
     char text[128];
-    int n = snprintf(text, sizeof(text), "%s %llu\n", meta->diff_id,
-                     (unsigned long long)meta->bytes);
+    int n =
+        snprintf(text, sizeof(text), "%s %llu\n", meta->diff_id, (unsigned long long)meta->bytes);
 
     snprintf(path, sizeof(path), "%s/meta", layer_path);
     return sw_file_write(path, text, (size_t)n, 0600, err);

@@ -111,8 +111,8 @@ int image_find(const struct image_store *s, const char *what, const struct image
     return r;
 }
 
-int image_config_json(const struct image_store *s, const struct image *img, char **out,
-                      size_t *len, struct sw_err *err)
+int image_config_json(const struct image_store *s, const struct image *img, char **out, size_t *len,
+                      struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf text = SW_BUF_INIT;
     char path[DISK_PATH_MAX];

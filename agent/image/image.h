@@ -25,7 +25,7 @@ struct uv_loop_s;
 struct image_store; /* opaque, store.h */
 struct image_op;    /* a load or import under way, opaque, load.c */
 
-struct image_limits { /* zero: the default in parentheses */
+struct image_limits {       /* zero: the default in parentheses */
     uint64_t archive_bytes; /* unpacked size of one archive or layer (64 GiB) */
     uint64_t entries;       /* files in one archive or layer (2 million) */
     unsigned layers;        /* of one image (127) */
@@ -135,12 +135,13 @@ int image_resolve(const struct image_store *s, const char *what, struct image_co
                   struct sw_err *err);
 void image_config_free(struct image_config *c);
 /** image_config_json() - the config's bytes, zero-terminated, sw_free(). Reads one small file. */
-int image_config_json(const struct image_store *s, const struct image *img, char **out,
-                      size_t *len, struct sw_err *err);
+int image_config_json(const struct image_store *s, const struct image *img, char **out, size_t *len,
+                      struct sw_err *err);
 
 /* ---- changes ------------------------------------------------------------------------------- */
 
-/** Once, on the loop, never inside the call that took it; the change is on disk when @err is NULL. */
+/** Once, on the loop, never inside the call that took it; the change is on disk when @err is NULL.
+ */
 typedef void image_done(const struct sw_err *err, void *arg);
 
 /** image_tag() - give the image @what the name @ref as well. Return: 0: @done follows; < 0: not. */
@@ -170,9 +171,9 @@ int image_remove(struct image_store *s, const char *what, bool force, struct ima
  * @keep: may be NULL
  * @all:  also those that have a name
  */
-int image_prune(struct image_store *s, bool all,
-                bool (*keep)(const struct image *img, void *arg), void *keep_arg,
-                struct image_removed *out, image_done *done, void *arg, struct sw_err *err);
+int image_prune(struct image_store *s, bool all, bool (*keep)(const struct image *img, void *arg),
+                void *keep_arg, struct image_removed *out, image_done *done, void *arg,
+                struct sw_err *err);
 
 /* ---- load, import --------------------------------------------------------------------------- */
 
@@ -212,6 +213,26 @@ int image_import(struct image_store *s, struct image_op **out, const struct imag
 size_t image_input(struct image_op *op, const void *data, size_t len);
 void image_input_end(struct image_op *op);
 void image_op_cancel(struct image_op *op);
+
+/* ---- save ------------------------------------------------------------------------------------ */
+
+struct image_save; /* opaque, save.c */
+struct image_save_cb {
+    /** on_data() - more of the archive, borrowed for the call. */
+    void (*on_data)(const void *data, size_t len, void *arg);
+    void (*on_done)(const struct sw_err *err, void *arg); /* the last callback, unless canceled */
+};
+
+/**
+ * image_save() - an archive as docker save of 25 and later writes it, which both kinds of load read
+ * @names: as image_find(); a name is saved with the image, an id without
+ *
+ * Return: 0; as image_find(); -ENOMEM, -EMFILE.
+ */
+int image_save(struct image_store *s, struct image_save **out, const char *const *names, size_t n,
+               const struct image_save_cb *cb, void *arg, struct sw_err *err);
+void image_save_read(struct image_save *save, bool on); /* back-pressure; on at first */
+void image_save_cancel(struct image_save *save);
 
 /* ---- blobs, for other nodes ------------------------------------------------------------------ */
 

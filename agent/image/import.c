@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * import.c - an image of one layer from a root file system's tar. */
 #include <errno.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>

@@ -28,10 +28,10 @@ static json_t *encode_image(const struct image *img)
     for (size_t i = 0; i < img->n_layers; i++) {
         const struct image_layer *l = &img->layers[i];
 
-        json_array_append_new(layers, json_pack("{s:s, s:s, s:s, s:I, s:I}", "digest", l->digest,
-                                                "diffId", l->diff_id, "type", l->media_type,
-                                                "size", (json_int_t)l->size, "disk",
-                                                (json_int_t)l->disk_size));
+        json_array_append_new(layers,
+                              json_pack("{s:s, s:s, s:s, s:I, s:I}", "digest", l->digest, "diffId",
+                                        l->diff_id, "type", l->media_type, "size",
+                                        (json_int_t)l->size, "disk", (json_int_t)l->disk_size));
     }
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o}", "id", img->id,
                      "manifest", img->manifest, "manifestType", img->manifest_type, "manifestSize",

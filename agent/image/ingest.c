@@ -22,7 +22,8 @@ static void ingest_free(void *params)
     sw_free(in);
 }
 
-/* ---- on the thread ---------------------------------------------------------------------------- */
+/* ---- on the thread ----------------------------------------------------------------------------
+ */
 
 static int fetch_json(struct image_op *op, struct stage *s, const char *digest, uint64_t size,
                       struct staged_blob *b, char **json, struct sw_err *err)
@@ -102,7 +103,8 @@ static int ingest_run(struct image_op *op, struct stage *s, struct sw_err *err)
     return r;
 }
 
-/* ---- on the loop -------------------------------------------------------------------------------- */
+/* ---- on the loop --------------------------------------------------------------------------------
+ */
 
 static void on_drain(void *arg)
 {

@@ -43,7 +43,8 @@ static void load_fini(struct load *l)
     sw_map_fini(&l->by_path);
 }
 
-/* ---- the archive's files -------------------------------------------------------------------------- */
+/* ---- the archive's files
+ * -------------------------------------------------------------------------- */
 
 static int add_file(struct load *l, const char *path, const char *link, struct sw_err *err)
 {
@@ -167,7 +168,8 @@ static struct file *need_blob(struct load *l, const char *digest, struct sw_err 
     return NULL;
 }
 
-/* ---- one image -------------------------------------------------------------------------------------- */
+/* ---- one image
+ * -------------------------------------------------------------------------------------- */
 
 struct parts {
     struct manifest manifest;
@@ -272,7 +274,8 @@ static int resolve_manifest(struct load *l, const char *digest, struct manifest 
     return sw_err_set(err, SW_E_INVALID, "indexes of indexes are nested too deeply");
 }
 
-/* ---- docker save -------------------------------------------------------------------------------------- */
+/* ---- docker save
+ * -------------------------------------------------------------------------------------- */
 
 static int add_row_parts(struct load *l, struct parts *p, const struct archive_row *row,
                          struct sw_err *err)
@@ -374,7 +377,8 @@ static int add_row(struct load *l, const struct archive_row *row, const struct m
     return r;
 }
 
-/* ---- OCI layout ---------------------------------------------------------------------------------------- */
+/* ---- OCI layout
+ * ---------------------------------------------------------------------------------------- */
 
 /* "1.0" alone says nothing about the image; a name has a path or a colon. */
 static bool desc_name(const struct manifest_desc *d, char full[IMAGE_REF_MAX + 32])

@@ -29,7 +29,8 @@ static const char *str(const json_t *o, const char *key)
     return s == NULL ? "" : s;
 }
 
-/* ---- descriptors, manifests, indexes ----------------------------------------------------------- */
+/* ---- descriptors, manifests, indexes -----------------------------------------------------------
+ */
 
 static void desc_fini(struct manifest_desc *d)
 {
@@ -146,7 +147,8 @@ const struct manifest_desc *manifest_choose(const struct manifest *index, const 
     return any;
 }
 
-/* ---- docker save's manifest.json ----------------------------------------------------------------- */
+/* ---- docker save's manifest.json
+ * ----------------------------------------------------------------- */
 
 static void strings_free(char **v, size_t n)
 {
@@ -192,8 +194,8 @@ static int parse_row(struct archive_row *row, const json_t *o, struct sw_err *er
     row->config = sw_strdup(config);
     if (row->config == NULL)
         return sw_err_set(err, -ENOMEM, "read manifest.json");
-    r = parse_strings(&row->tags, &row->n_tags, json_object_get(o, "RepoTags"),
-                      MANIFEST_IMAGES_MAX, "names", err);
+    r = parse_strings(&row->tags, &row->n_tags, json_object_get(o, "RepoTags"), MANIFEST_IMAGES_MAX,
+                      "names", err);
     if (r == 0)
         r = parse_strings(&row->layers, &row->n_layers, json_object_get(o, "Layers"),
                           MANIFEST_LAYERS_MAX, "layers", err);
@@ -239,7 +241,8 @@ void archive_rows_free(struct archive_row *rows, size_t n)
     sw_free(rows);
 }
 
-/* ---- config ------------------------------------------------------------------------------------- */
+/* ---- config -------------------------------------------------------------------------------------
+ */
 
 int config_facts_parse(struct config_facts *out, const char *json, size_t len, struct sw_err *err)
 {
@@ -286,7 +289,8 @@ void config_facts_fini(struct config_facts *f)
     memset(f, 0, sizeof(*f));
 }
 
-/* ---- making one ---------------------------------------------------------------------------------- */
+/* ---- making one
+ * ---------------------------------------------------------------------------------- */
 
 static json_t *desc_json(const struct manifest_desc *d)
 {
@@ -304,8 +308,8 @@ char *manifest_make(const struct manifest_desc *config, const struct manifest_de
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, desc_json(&layers[i]));
-    root = json_pack("{s:i, s:s, s:o, s:o}", "schemaVersion", 2, "mediaType",
-                     MEDIA_DOCKER_MANIFEST, "config", desc_json(config), "layers", list);
+    root = json_pack("{s:i, s:s, s:o, s:o}", "schemaVersion", 2, "mediaType", MEDIA_DOCKER_MANIFEST,
+                     "config", desc_json(config), "layers", list);
     if (root != NULL)
         text = json_dumps(root, JSON_INDENT(3));
     json_decref(root);

@@ -51,8 +51,8 @@ const struct manifest_desc *manifest_choose(const struct manifest *index, const 
 
 /* One row of docker save's manifest.json. */
 struct archive_row {
-    char *config;  /* path in the archive */
-    char **tags;   /* "web:1" */
+    char *config; /* path in the archive */
+    char **tags;  /* "web:1" */
     size_t n_tags;
     char **layers; /* paths, lowest first */
     size_t n_layers;

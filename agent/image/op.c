@@ -23,7 +23,8 @@ struct op_write {
 
 static void on_event(uv_async_t *async);
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 static void found_free(struct image_op *op)
 {
@@ -120,7 +121,8 @@ fail:
     return err->code;
 }
 
-/* ---- the thread ----------------------------------------------------------------------------------- */
+/* ---- the thread
+ * ----------------------------------------------------------------------------------- */
 
 static void tell_loop(struct image_op *op, enum op_event event)
 {
@@ -215,7 +217,8 @@ int op_fetch(struct image_op *op, struct stage *stage, const char *digest, uint6
     return r;
 }
 
-/* ---- back on the loop ------------------------------------------------------------------------------- */
+/* ---- back on the loop
+ * ------------------------------------------------------------------------------- */
 
 void op_start(struct image_op *op)
 {
@@ -258,7 +261,8 @@ static int merge_names(struct image_op *op, struct image *img, const struct op_i
         if (r < 0)
             return r;
         if (loser != NULL && !op->show_id)
-            say(op, "The image %s already exists, renaming the old one with ID %s to empty string\n",
+            say(op,
+                "The image %s already exists, renaming the old one with ID %s to empty string\n",
                 shown, loser->id);
         if (!op->show_id)
             say(op, "Loaded image: %s\n", shown);
@@ -402,7 +406,8 @@ void image_op_cancel(struct image_op *op)
 
 void op_cancel_all(struct image_store *s)
 {
-    sw_list_each_safe(l, &s->ops) {
+    sw_list_each_safe(l, &s->ops)
+    {
         struct image_op *op = sw_list_entry(l, struct image_op, link);
         const struct image_op_cb *cb = op->cb;
         void *arg = op->arg;

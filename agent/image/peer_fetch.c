@@ -62,7 +62,8 @@ struct transfer {
 
 static void transfer_dial(struct transfer *t);
 
-/* ---- ending --------------------------------------------------------------------------------------- */
+/* ---- ending
+ * --------------------------------------------------------------------------------------- */
 
 static void on_timer_closed(uv_handle_t *h)
 {
@@ -150,7 +151,8 @@ static void alive(struct transfer *t)
     uv_timer_start(&t->timer, on_stall, t->stall_ms, 0);
 }
 
-/* ---- blobs ------------------------------------------------------------------------------------------ */
+/* ---- blobs
+ * ------------------------------------------------------------------------------------------ */
 
 static void blob_ended(struct transfer *t, const struct sw_err *err)
 {
@@ -286,7 +288,8 @@ static void on_ingested(const struct sw_err *err, void *arg)
         peer_failed(t, err);
 }
 
-/* ---- one peer --------------------------------------------------------------------------------------- */
+/* ---- one peer
+ * --------------------------------------------------------------------------------------- */
 
 static void ingest(struct transfer *t, const Swarm__V1__ImageGetReply *reply)
 {
@@ -416,7 +419,8 @@ static void on_start(uv_timer_t *timer)
         transfer_dial(t);
 }
 
-/* ---- fetches ------------------------------------------------------------------------------------------ */
+/* ---- fetches
+ * ------------------------------------------------------------------------------------------ */
 
 int image_fetcher_new(struct image_fetcher **out, struct uv_loop_s *loop, struct image_store *s,
                       struct sw_identity *identity, struct sw_err *err)
@@ -457,7 +461,8 @@ void image_fetcher_free(struct image_fetcher *f)
 
 static struct transfer *transfer_find(struct image_fetcher *f, const struct image_ref *ref)
 {
-    sw_list_each(l, &f->transfers) {
+    sw_list_each(l, &f->transfers)
+    {
         struct transfer *t = sw_list_entry(l, struct transfer, link);
 
         if (strcmp(t->ref.name, ref->name) == 0 && strcmp(t->ref.tag, ref->tag) == 0 &&

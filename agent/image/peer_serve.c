@@ -16,7 +16,8 @@
 
 #define CHUNK 65536u
 
-/* ---- what an image consists of ------------------------------------------------------------------ */
+/* ---- what an image consists of ------------------------------------------------------------------
+ */
 
 static void fail(struct sw_rpc_stream *s, int code, const char *text)
 {
@@ -66,7 +67,8 @@ static void on_image_get(struct sw_rpc_stream *stream, const uint8_t *bytes, siz
     swarm__v1__image_get_request__free_unpacked(m, NULL);
 }
 
-/* ---- a blob ---------------------------------------------------------------------------------------
+/* ---- a blob
+ * ---------------------------------------------------------------------------------------
  *
  *   WAIT --request--> READ <--> SEND --last byte--> END
  *

@@ -141,7 +141,8 @@ static bool has_upper(const char *s, size_t n)
     return false;
 }
 
-/* The first part is a registry when it looks like a host. Return: its length, 0 when there is none. */
+/* The first part is a registry when it looks like a host. Return: its length, 0 when there is none.
+ */
 static size_t domain_length(const char *s)
 {
     size_t n = strcspn(s, "/");
@@ -172,8 +173,8 @@ static int parse_name(struct image_ref *out, char *s, struct sw_err *err)
         domain = DEFAULT_DOMAIN;
         domain_len = strlen(DEFAULT_DOMAIN);
     }
-    if (domain_len == strlen(DEFAULT_DOMAIN) &&
-        memcmp(domain, DEFAULT_DOMAIN, domain_len) == 0 && strchr(path, '/') == NULL)
+    if (domain_len == strlen(DEFAULT_DOMAIN) && memcmp(domain, DEFAULT_DOMAIN, domain_len) == 0 &&
+        strchr(path, '/') == NULL)
         prefix = LIBRARY;
     if (has_upper(path, strlen(path)))
         return sw_err_set(err, SW_E_INVALID,
@@ -182,8 +183,8 @@ static int parse_name(struct image_ref *out, char *s, struct sw_err *err)
     if (!domain_is_valid(domain, domain_len) || !path_is_valid(path))
         return invalid(err);
     if (domain_len + 1 + strlen(prefix) + strlen(path) > IMAGE_NAME_MAX)
-        return sw_err_set(err, SW_E_INVALID,
-                          "repository name must not be more than %d characters", IMAGE_NAME_MAX);
+        return sw_err_set(err, SW_E_INVALID, "repository name must not be more than %d characters",
+                          IMAGE_NAME_MAX);
     snprintf(out->name, sizeof(out->name), "%.*s/%s%.*s", (int)domain_len, domain, prefix,
              IMAGE_NAME_MAX, path);
     return 0;
@@ -264,8 +265,7 @@ const char *image_name_familiar(const char *name)
 
     if (strncmp(name, DEFAULT_DOMAIN "/", domain) != 0 || domain_length(rest) > 0)
         return name;
-    if (strncmp(rest, LIBRARY, strlen(LIBRARY)) == 0 &&
-        strchr(rest + strlen(LIBRARY), '/') == NULL)
+    if (strncmp(rest, LIBRARY, strlen(LIBRARY)) == 0 && strchr(rest + strlen(LIBRARY), '/') == NULL)
         rest += strlen(LIBRARY);
     return rest;
 }

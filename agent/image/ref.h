@@ -17,8 +17,8 @@
 #define IMAGE_REF_MAX    (IMAGE_NAME_MAX + 1 + IMAGE_TAG_MAX + 1 + IMAGE_DIGEST_LEN + 1)
 
 struct image_ref {
-    char name[IMAGE_NAME_MAX + 32]; /* with domain: "docker.io/library/web" */
-    char tag[IMAGE_TAG_MAX + 1];    /* "" when not given */
+    char name[IMAGE_NAME_MAX + 32];    /* with domain: "docker.io/library/web" */
+    char tag[IMAGE_TAG_MAX + 1];       /* "" when not given */
     char digest[IMAGE_DIGEST_LEN + 1]; /* "" when not given */
 };
 

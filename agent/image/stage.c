@@ -59,7 +59,8 @@ void stage_close(struct stage *s)
     sw_free(s->moves);
 }
 
-/* ---- blobs -------------------------------------------------------------------------------------- */
+/* ---- blobs --------------------------------------------------------------------------------------
+ */
 
 int stage_blob_begin(struct stage *s, struct staged_blob *b, struct sw_err *err)
 {
@@ -176,16 +177,17 @@ const char *stage_blob_media_type(struct stage *s, const struct staged_blob *b)
     return MEDIA_DOCKER_LAYER;
 }
 
-/* ---- layers ------------------------------------------------------------------------------------- */
+/* ---- layers -------------------------------------------------------------------------------------
+ */
 
 /* The folder came from the child and may be anything: no links, never above the layer. */
 static int set_opaque(int root, const char *path, struct sw_err *err)
 {
     struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-                                       RESOLVE_NO_MAGICLINKS };
-    SW_CLEANUP(sw_close_ptr) int fd = (int)syscall(SYS_openat2, root, *path == '\0' ? "." : path,
-                                                   &how, sizeof(how));
+                            .resolve =
+                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+    SW_CLEANUP(sw_close_ptr)
+    int fd = (int)syscall(SYS_openat2, root, *path == '\0' ? "." : path, &how, sizeof(how));
 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
         return 0; /* replaced by something that hides all below anyway, or reached by a link */
@@ -300,7 +302,8 @@ int stage_layer(struct stage *s, const char *digest, const struct staged_blob *b
     return stage_unpacked(s, digest, layer, blob, diff_id, bytes, err);
 }
 
-/* ---- commit ------------------------------------------------------------------------------------- */
+/* ---- commit -------------------------------------------------------------------------------------
+ */
 
 /* Renaming onto what is there already means that another stage brought the same. */
 static int move_into_place(const char *from, const char *to, struct sw_err *err)

@@ -22,12 +22,12 @@ struct stage {
     unsigned next_blob;
     struct staged_layer {
         char digest[IMAGE_DIGEST_LEN + 1];
-    } *layers; /* unpacked and to be moved */
+    } * layers; /* unpacked and to be moved */
     size_t n_layers;
     struct staged_blob_move {
         unsigned index;
         char digest[IMAGE_DIGEST_LEN + 1];
-    } *moves;
+    } * moves;
     size_t n_moves;
     struct frame frame; /* too large for a thread's stack */
 };

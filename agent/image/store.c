@@ -23,7 +23,8 @@ struct waiter {
     void *arg;
 };
 
-/* ---- lists of strings ---------------------------------------------------------------------------- */
+/* ---- lists of strings
+ * ---------------------------------------------------------------------------- */
 
 void strings_free(char **v, size_t n)
 {
@@ -68,7 +69,8 @@ bool strings_remove(char **v, size_t *n, const char *s)
     return false;
 }
 
-/* ---- images in memory ------------------------------------------------------------------------------ */
+/* ---- images in memory
+ * ------------------------------------------------------------------------------ */
 
 void image_free(struct image *img)
 {
@@ -158,7 +160,8 @@ void store_drop(struct image_store *s, struct image *img)
     s->sweep_wanted = true;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------- */
+/* ---- opening
+ * ----------------------------------------------------------------------------------------- */
 
 static bool image_is_whole(const struct image_store *s, const struct image *img)
 {
@@ -233,6 +236,7 @@ int image_store_open(struct image_store **out, struct uv_loop_s *loop,
     if (s->opt.limits.layers == 0)
         s->opt.limits.layers = MANIFEST_LAYERS_MAX;
     sw_list_init(&s->ops);
+    sw_list_init(&s->saves);
     sw_list_init(&s->waiters);
     sw_list_init(&s->writers);
     r = s->dir == NULL ? sw_err_set(err, -ENOMEM, "open image store") : make_folders(s, err);
@@ -254,7 +258,8 @@ int image_store_open(struct image_store **out, struct uv_loop_s *loop,
     return 0;
 }
 
-/* ---- writing the index -------------------------------------------------------------------------------- */
+/* ---- writing the index
+ * -------------------------------------------------------------------------------- */
 
 static void on_write(uv_work_t *w)
 {
@@ -318,7 +323,8 @@ int store_commit(struct image_store *s, image_done *done, void *arg, struct sw_e
     return 0;
 }
 
-/* ---- what comes next ------------------------------------------------------------------------------------ */
+/* ---- what comes next
+ * ------------------------------------------------------------------------------------ */
 
 static void on_close_timer_closed(uv_handle_t *h)
 {
@@ -343,17 +349,19 @@ void store_settle(struct image_store *s)
         write_start(s);
         return;
     }
-    if (s->sweep_wanted && s->ops_running == 0 && !s->closing && sweep_start(s))
+    if (s->sweep_wanted && s->ops_running == 0 && sw_list_empty(&s->saves) && !s->closing &&
+        sweep_start(s))
         return;
-    sw_list_each_safe(l, &s->ops)
-        op_start((struct image_op *)l); /* link is its first member */
-    if (s->closing && sw_list_empty(&s->ops) && !uv_is_closing((uv_handle_t *)&s->close_timer))
+    sw_list_each_safe(l, &s->ops) op_start((struct image_op *)l); /* link is its first member */
+    if (s->closing && sw_list_empty(&s->ops) && sw_list_empty(&s->saves) &&
+        !uv_is_closing((uv_handle_t *)&s->close_timer))
         uv_close((uv_handle_t *)&s->close_timer, on_close_timer_closed);
 }
 
 static void on_close_step(uv_timer_t *t)
 {
     op_cancel_all(t->data);
+    save_cancel_all(t->data);
     store_settle(t->data);
 }
 

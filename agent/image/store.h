@@ -20,7 +20,8 @@ struct image_store {
     struct image **images; /* newest first */
     size_t n_images;
 
-    struct sw_list ops; /* struct image_op, in the order of arrival */
+    struct sw_list ops;   /* struct image_op, in the order of arrival */
+    struct sw_list saves; /* struct image_save under way: they read blobs, so nothing is swept */
     unsigned ops_running;
 
     bool dirty; /* the index in memory is newer than what was last handed to the writer */
@@ -78,5 +79,8 @@ int sweep_tmp(const char *dir, struct sw_err *err);
 /* op.c */
 void op_start(struct image_op *op);
 void op_cancel_all(struct image_store *s);
+
+/* save.c */
+void save_cancel_all(struct image_store *s);
 
 #endif

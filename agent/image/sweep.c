@@ -15,7 +15,7 @@
 
 struct sweep {
     char *dir;
-    struct sw_map keep;             /* hex digests, borrowed from names */
+    struct sw_map keep; /* hex digests, borrowed from names */
     char (*names)[IMAGE_DIGEST_LEN + 1];
     size_t n;
     unsigned removed;

@@ -52,7 +52,8 @@ static int fail_entry(const char *path, const char *what)
     return child_fail("%.300s: %s: %s", path, what, strerror(errno));
 }
 
-/* ---- what is in the way ------------------------------------------------------------------------ */
+/* ---- what is in the way ------------------------------------------------------------------------
+ */
 
 static int remove_tree(int dir, const char *name, unsigned depth)
 {
@@ -117,7 +118,8 @@ static int make_parents(const char *path)
     return 0;
 }
 
-/* ---- one entry --------------------------------------------------------------------------------- */
+/* ---- one entry ---------------------------------------------------------------------------------
+ */
 
 static int write_data(struct unpack *u, int fd, const char *path)
 {
@@ -306,7 +308,8 @@ static int unpack_entry(struct unpack *u, struct archive_entry *e)
     return 0;
 }
 
-/* ---- the layer ---------------------------------------------------------------------------------- */
+/* ---- the layer ----------------------------------------------------------------------------------
+ */
 
 static la_ssize_t read_outer(struct archive *tar, void *arg, const void **block)
 {

@@ -84,7 +84,8 @@ static void call_fail(struct http_call *c, int code, const char *what)
     call_close(c, &err);
 }
 
-/* ---- the answer -------------------------------------------------------------------------------- */
+/* ---- the answer --------------------------------------------------------------------------------
+ */
 
 static void parser_head(const struct http_call_head *head, void *arg)
 {
@@ -151,7 +152,8 @@ void http_call_read(struct http_call *c, bool on)
     apply_read(c);
 }
 
-/* ---- the request ------------------------------------------------------------------------------- */
+/* ---- the request -------------------------------------------------------------------------------
+ */
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -234,9 +236,10 @@ void http_call_write_end(struct http_call *c)
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = { "Host",       "Connection",       "Content-Length",
-                                        "Upgrade",    "Transfer-Encoding", "Expect",
-                                        "Keep-Alive", "TE",               "Trailer" };
+    static const char *const ours[] = {
+        "Host",       "Connection", "Content-Length", "Upgrade", "Transfer-Encoding", "Expect",
+        "Keep-Alive", "TE",         "Trailer"
+    };
 
     for (size_t i = 0; i < SW_ARRAY_LEN(ours); i++)
         if (strcasecmp(ours[i], name) == 0)
@@ -251,8 +254,8 @@ static void write_head(struct http_call *c, const struct http_call_options *opt)
     sw_buf_printf(b, "%s ", opt->method);
     sw_buf_puts(b, opt->target);
     sw_buf_puts(b, " HTTP/1.1\r\nHost: localhost\r\n");
-    sw_buf_puts(b, opt->upgrade ? "Connection: Upgrade\r\nUpgrade: tcp\r\n"
-                                : "Connection: close\r\n");
+    sw_buf_puts(b,
+                opt->upgrade ? "Connection: Upgrade\r\nUpgrade: tcp\r\n" : "Connection: close\r\n");
     if (opt->body_len < 0)
         sw_buf_puts(b, "Transfer-Encoding: chunked\r\n");
     else if (opt->body_len > 0 || strcmp(opt->method, "POST") == 0 ||

@@ -25,18 +25,19 @@ struct http_call_ops {
     void (*on_body)(struct http_call *c, const void *data, size_t len, void *arg);
     void (*on_drain)(struct http_call *c, void *arg); /* everything sent so far has left */
     /** on_end() - last call, exactly once unless canceled. @err: NULL when the answer is complete;
-     * SW_E_UNAVAILABLE when nobody listens, SW_E_PROTOCOL, SW_E_DEADLINE, errno. Frees @c behind. */
+     * SW_E_UNAVAILABLE when nobody listens, SW_E_PROTOCOL, SW_E_DEADLINE, errno. Frees @c behind.
+     */
     void (*on_end)(struct http_call *c, const struct sw_err *err, void *arg);
 };
 
 struct http_call_options {
     const char *socket_path;
     const char *method;
-    const char *target; /* raw path and query */
+    const char *target;                /* raw path and query */
     const struct http_header *headers; /* Host, Connection, Content-Length and such are ours */
     size_t n_headers;
-    int64_t body_len; /* bytes, 0: none, -1: unknown (chunked) */
-    bool upgrade;     /* ask for "Upgrade: tcp" */
+    int64_t body_len;         /* bytes, 0: none, -1: unknown (chunked) */
+    bool upgrade;             /* ask for "Upgrade: tcp" */
     uint64_t head_timeout_ms; /* until the answer's head, 0: none */
 };
 

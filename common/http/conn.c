@@ -42,7 +42,8 @@ static void wake(struct conn *c)
     listener_kick(c->l);
 }
 
-/* ---- the client's departure while libmicrohttpd does not look ---------------------------------- */
+/* ---- the client's departure while libmicrohttpd does not look ----------------------------------
+ */
 
 static int conn_fd(struct conn *c)
 {
@@ -332,7 +333,8 @@ static void on_end(void *transport, enum http_end how)
 
 static const struct http_exchange_ops conn_ops = { on_start, on_write, on_want_read, on_end };
 
-/* ---- called by libmicrohttpd ------------------------------------------------------------------ */
+/* ---- called by libmicrohttpd ------------------------------------------------------------------
+ */
 
 void *conn_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 {

@@ -29,7 +29,7 @@
 struct http_request; /* opaque, request.c */
 struct http_router;  /* opaque, router.c */
 
-#define HTTP_BODY_MAX_DEFAULT ((size_t)4 << 20) /* bytes of a body kept in memory */
+#define HTTP_BODY_MAX_DEFAULT ((size_t)4 << 20)   /* bytes of a body kept in memory */
 #define HTTP_STREAM_HIGH      ((size_t)256 << 10) /* a producer pauses above this many unsent bytes */
 
 struct http_header {
@@ -115,7 +115,8 @@ void http_reply_error(struct http_request *req, int status, const char *fmt, ...
     __attribute__((format(printf, 3, 4)));
 /** http_reply_err() - the same with http_status_of(err->code) and err->msg. */
 void http_reply_err(struct http_request *req, const struct sw_err *err);
-/** http_status_of() - the one table code -> status (docker's classes); 500 for what is not in it. */
+/** http_status_of() - the one table code -> status (docker's classes); 500 for what is not in it.
+ */
 int http_status_of(int code);
 
 /** http_stream_start() - send status and headers now; chunked, or raw until close for HTTP/1.0. */

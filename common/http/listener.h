@@ -3,8 +3,8 @@
  *
  * How it works. libmicrohttpd keeps an epoll set of its own; the loop polls that descriptor and a
  * timer, and both call MHD_run(). A connection whose request waits for its handler is suspended:
- * libmicrohttpd then looks at neither its socket nor its request until it is resumed and run. While it is suspended conn.c watches the socket for the
- * client's departure by itself.
+ * libmicrohttpd then looks at neither its socket nor its request until it is resumed and run. While
+ * it is suspended conn.c watches the socket for the client's departure by itself.
  *
  * One struct conn per request. It is referenced by libmicrohttpd (until "completed"), by the
  * request (until end()) and by its libuv handles (until closed). */
@@ -76,7 +76,7 @@ struct conn {
     struct MHD_Response *response;
     struct sw_buf out; /* STREAM: unsent bytes */
     size_t out_pos;
-    char *raw_head; /* HIJACK without upgrade: the answer's head as text */
+    char *raw_head;  /* HIJACK without upgrade: the answer's head as text */
     struct raw *raw; /* HIJACK: the socket, raw.c */
     struct MHD_UpgradeResponseHandle *upgrade;
 

@@ -235,8 +235,7 @@ static int parse_chunk_head(struct http_parser *p, const char *line, struct sw_e
     return 0;
 }
 
-static ssize_t feed_framing(struct http_parser *p, const char *data, size_t len,
-                            struct sw_err *err)
+static ssize_t feed_framing(struct http_parser *p, const char *data, size_t len, struct sw_err *err)
 {
     char *line = NULL;
     ssize_t n = feed_line(p, data, len, &line, err);
@@ -321,7 +320,8 @@ int http_parser_eof(struct http_parser *p, struct sw_err *err)
         p->on_end(p->arg);
         return 0;
     }
-    return sw_err_set(err, SW_E_PROTOCOL, p->state == PARSE_HEAD && p->text.len == 0
-                                              ? "connection closed without an answer"
-                                              : "connection closed in the middle of an answer");
+    return sw_err_set(err, SW_E_PROTOCOL,
+                      p->state == PARSE_HEAD && p->text.len == 0
+                          ? "connection closed without an answer"
+                          : "connection closed in the middle of an answer");
 }

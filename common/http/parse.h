@@ -16,13 +16,13 @@
 
 enum http_parse_state {
     PARSE_HEAD,
-    PARSE_LENGTH,    /* body by Content-Length */
+    PARSE_LENGTH, /* body by Content-Length */
     PARSE_CHUNK_HEAD,
     PARSE_CHUNK_DATA,
     PARSE_CHUNK_END, /* the CRLF behind a chunk */
     PARSE_TRAILER,
-    PARSE_TO_CLOSE,  /* body until the connection ends */
-    PARSE_RAW,       /* behind a 101 */
+    PARSE_TO_CLOSE, /* body until the connection ends */
+    PARSE_RAW,      /* behind a 101 */
     PARSE_DONE,
 };
 

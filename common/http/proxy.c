@@ -55,7 +55,8 @@ static void proxy_free(struct proxy *p)
     sw_free(p);
 }
 
-/* ---- the daemon's answer ----------------------------------------------------------------------- */
+/* ---- the daemon's answer -----------------------------------------------------------------------
+ */
 
 static void on_drained(struct http_request *req, void *arg)
 {
@@ -169,7 +170,8 @@ static void on_end(struct http_call *c, const struct sw_err *err, void *arg)
 
 static const struct http_call_ops call_ops = { on_head, on_body, on_sent, on_end };
 
-/* ---- the client's request ---------------------------------------------------------------------- */
+/* ---- the client's request ----------------------------------------------------------------------
+ */
 
 static void on_client_gone(struct http_request *req, void *arg)
 {

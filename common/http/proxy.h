@@ -2,8 +2,8 @@
  * proxy.h - pass a request to another daemon's Unix socket and its answer back.
  *
  * Bodies stream both ways with back-pressure, upgrades are passed through, and whichever side goes
- * away first takes the other down. Serve it from a HTTP_BODY_STREAM route, or from a HTTP_BODY_WHOLE
- * one that looks at the body first. */
+ * away first takes the other down. Serve it from a HTTP_BODY_STREAM route, or from a
+ * HTTP_BODY_WHOLE one that looks at the body first. */
 #ifndef SWARM_COMMON_HTTP_PROXY_H
 #define SWARM_COMMON_HTTP_PROXY_H
 

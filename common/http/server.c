@@ -41,7 +41,8 @@ int http_server_new(struct http_server **out, struct uv_loop_s *loop, struct htt
     return 0;
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------------------------------
+ */
 
 static void on_timer(uv_timer_t *t)
 {
@@ -76,7 +77,8 @@ void listener_kick(struct listener *l)
         uv_timer_start(&l->timer, on_timer, 0, 0);
 }
 
-static void on_mhd_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void on_mhd_log(void *cls, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 static void on_mhd_log(void *cls, const char *fmt, va_list ap)
 {
@@ -172,7 +174,8 @@ static int server_add(struct http_server *s, int fd, const char *path, struct sw
     return 0;
 }
 
-/* ---- listening --------------------------------------------------------------------------------- */
+/* ---- listening ---------------------------------------------------------------------------------
+ */
 
 int http_server_listen_fd(struct http_server *s, int fd, struct sw_err *err)
 {
@@ -313,14 +316,16 @@ static bool listener_stop(struct listener *l)
 {
     bool raw_left = false;
 
-    sw_list_each_safe(i, &l->conns) {
+    sw_list_each_safe(i, &l->conns)
+    {
         struct conn *c = sw_list_entry(i, struct conn, link);
 
         if (!c->drop)
             conn_gone(c);
     }
     MHD_run(l->daemon);
-    sw_list_each(i, &l->conns) {
+    sw_list_each(i, &l->conns)
+    {
         struct conn *c = sw_list_entry(i, struct conn, link);
 
         raw_left = raw_left || c->raw != NULL || c->upgrade != NULL || c->suspended;
@@ -343,7 +348,8 @@ static void on_close_step(uv_timer_t *t)
     struct http_server *s = t->data;
     bool again = false;
 
-    sw_list_each_safe(i, &s->listeners) {
+    sw_list_each_safe(i, &s->listeners)
+    {
         struct listener *l = sw_list_entry(i, struct listener, link);
 
         if (l->daemon != NULL && !listener_stop(l))

@@ -1,7 +1,7 @@
 // uses: swarm_http
 /* SPDX-License-Identifier: Apache-2.0
- * Targets, queries, filters and JSON bodies through a router. Input: a line with the target, then the
- * body. */
+ * Targets, queries, filters and JSON bodies through a router. Input: a line with the target, then
+ * the body. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,8 +57,8 @@ static void handle(struct http_request *req, void *arg)
     bool b;
 
     (void)arg;
-    if (docker_filters_of(&f, req, NULL, &err) < 0 ||
-        http_query_int(req, "n", 0, &n, &err) < 0 || http_body_json(req, true, &body, &err) < 0) {
+    if (docker_filters_of(&f, req, NULL, &err) < 0 || http_query_int(req, "n", 0, &n, &err) < 0 ||
+        http_body_json(req, true, &body, &err) < 0) {
         docker_filters_free(f);
         http_reply_err(req, &err);
         return;

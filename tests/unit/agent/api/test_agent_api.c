@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The engine API of a node, through its router without sockets. */
 #include <setjmp.h>
-#include <stdarg.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,8 @@ struct fixture {
     char joined[64];
 };
 
-/* ---- the transport ---------------------------------------------------------------------------- */
+/* ---- the transport ----------------------------------------------------------------------------
+ */
 
 static void on_start(void *t, const struct http_answer_head *head)
 {
@@ -78,16 +79,16 @@ static const struct http_exchange_ops exchange_ops = { on_start, on_write, on_re
 static int ask(struct fixture *f, const char *method, const char *target, const char *body,
                size_t len)
 {
-    struct http_exchange_head head = { .method = method, .target = target,
+    struct http_exchange_head head = { .method = method,
+                                       .target = target,
                                        .body_len = (int64_t)len };
 
     sw_buf_clear(&f->body);
     f->headers[0] = '\0';
     f->status = 0;
     f->ended = f->reading = false;
-    assert_int_equal(http_exchange_new(&f->req, agent_api_router(f->api), &head, &exchange_ops, f,
-                                       &f->err),
-                     0);
+    assert_int_equal(
+        http_exchange_new(&f->req, agent_api_router(f->api), &head, &exchange_ops, f, &f->err), 0);
     if (len > 0 && f->reading && !f->ended) {
         http_exchange_body(f->req, body, len);
         if (!f->ended)
@@ -116,7 +117,8 @@ static json_t *json(struct fixture *f)
     return v;
 }
 
-/* ---- the rest of the agent ----------------------------------------------------------------------- */
+/* ---- the rest of the agent
+ * ----------------------------------------------------------------------- */
 
 static const char *manager_socket(void *arg, struct sw_err *err)
 {
@@ -151,19 +153,20 @@ static void swarm_leave(struct http_request *req, bool force, void *arg)
 
 static json_t *containers(bool all, void *arg)
 {
-    json_t *list = json_pack("[{s:s, s:[s], s:s, s:s, s:{s:s}}]", "Id", "abc123", "Names",
-                             "/web.1.x", "State", "running", "Image", "web:1", "Labels",
-                             "com.docker.swarm.task.id", "t");
+    json_t *list =
+        json_pack("[{s:s, s:[s], s:s, s:s, s:{s:s}}]", "Id", "abc123", "Names", "/web.1.x", "State",
+                  "running", "Image", "web:1", "Labels", "com.docker.swarm.task.id", "t");
 
     (void)arg;
     if (all)
-        json_array_append_new(list, json_pack("{s:s, s:[s], s:s, s:s, s:{}}", "Id", "def456",
-                                              "Names", "/old", "State", "exited", "Image",
-                                              "db:1", "Labels"));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:[s], s:s, s:s, s:{}}", "Id", "def456", "Names",
+                                        "/old", "State", "exited", "Image", "db:1", "Labels"));
     return list;
 }
 
-/* ---- a manager ------------------------------------------------------------------------------------ */
+/* ---- a manager
+ * ------------------------------------------------------------------------------------ */
 
 static void manager_echo(struct http_request *req, void *arg)
 {
@@ -246,7 +249,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------ */
+/* ---- tests
+ * ------------------------------------------------------------------------------------------ */
 
 static void ping_says_that_there_is_no_buildkit_and_no_swarm(void **state)
 {
@@ -305,8 +309,10 @@ static void info_merges_three_sources(void **state)
 
 static void swarm_routes_need_a_manager(void **state)
 {
-    static const char *const targets[] = { "/swarm",   "/nodes",       "/nodes/x",   "/services",
-                                           "/tasks/y", "/secrets",     "/configs/z", "/services/a/logs" };
+    static const char *const targets[] = {
+        "/swarm",   "/nodes",   "/nodes/x",   "/services",
+        "/tasks/y", "/secrets", "/configs/z", "/services/a/logs"
+    };
     struct fixture *f = *state;
 
     for (size_t i = 0; i < SW_ARRAY_LEN(targets); i++) {
@@ -362,8 +368,7 @@ static void networks_are_merged(void **state)
     json_decref(v);
     assert_int_equal(
         ask(f, "POST", "/networks/create", "{\"name\":\"x\",\"Driver\":\"overlay\"}", 31), 201);
-    assert_string_equal(text(f),
-                        "POST /networks/create {\"name\":\"x\",\"Driver\":\"overlay\"}");
+    assert_string_equal(text(f), "POST /networks/create {\"name\":\"x\",\"Driver\":\"overlay\"}");
 }
 
 static void containers_are_filtered(void **state)
@@ -447,8 +452,8 @@ static void images_that_are_not_there(void **state)
                         "{\"message\":\"no such image: nosuch: No such image: nosuch:latest\"}\n");
     assert_int_equal(ask(f, "DELETE", "/images/only:1?force=1", NULL, 0), 404);
     assert_string_equal(text(f), "{\"message\":\"No such image: only:1\"}\n");
-    assert_int_equal(ask(f, "POST", "/images/nosuch/tag?repo=docker.io%2Flibrary%2Fx&tag=1", NULL, 0),
-                     404);
+    assert_int_equal(
+        ask(f, "POST", "/images/nosuch/tag?repo=docker.io%2Flibrary%2Fx&tag=1", NULL, 0), 404);
     assert_int_equal(ask(f, "POST", "/images/prune", NULL, 0), 200);
     assert_string_equal(text(f), "{\"ImagesDeleted\":null,\"SpaceReclaimed\":0}\n");
     assert_int_equal(get(f, "/images/json?filters=foo"), 400);

@@ -144,8 +144,9 @@ struct bytes oci_archive(const struct bytes *plain, const struct bytes *packed, 
     sprintf(paths[at], "blobs/sha256/%s", digest + 7);
     e[at] = (struct entry){ 'f', paths[at], manifest, 0, 0 };
     at++;
-    len = sprintf(index, "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"x\",\"digest\":"
-                         "\"%s\",\"size\":%zu",
+    len = sprintf(index,
+                  "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"x\",\"digest\":"
+                  "\"%s\",\"size\":%zu",
                   digest, strlen(manifest));
     if (name != NULL)
         len += sprintf(index + len, ",\"annotations\":{\"io.containerd.image.name\":\"%s\"}", name);

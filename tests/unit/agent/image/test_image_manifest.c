@@ -37,8 +37,10 @@ static void an_index_is_chosen_from_by_platform(void **state)
 {
     const char *text =
         "{\"schemaVersion\":2,\"manifests\":["
-        "{\"digest\":\"" D1 "\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}},"
-        "{\"digest\":\"" D2 "\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}},"
+        "{\"digest\":\"" D1
+        "\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}},"
+        "{\"digest\":\"" D2
+        "\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}},"
         "{\"digest\":\"" D3 "\",\"size\":1,\"platform\":{\"os\":\"unknown\",\"architecture\":"
         "\"unknown\"}}]}";
     struct manifest m;
@@ -93,8 +95,7 @@ static void rows_of_docker_save_are_read(void **state)
     assert_int_equal(rows[1].n_tags, 0);
     archive_rows_free(rows, n);
     for (size_t i = 0; i < SW_ARRAY_LEN(bad); i++)
-        assert_int_equal(archive_rows_parse(&rows, &n, bad[i], strlen(bad[i]), &err),
-                         SW_E_INVALID);
+        assert_int_equal(archive_rows_parse(&rows, &n, bad[i], strlen(bad[i]), &err), SW_E_INVALID);
 }
 
 static void facts_of_a_config_are_read(void **state)
@@ -117,8 +118,14 @@ static void facts_of_a_config_are_read(void **state)
 static void the_index_survives_a_round_trip(void **state)
 {
     struct image_layer layer = { .digest = D2, .diff_id = D3, .size = 5, .disk_size = 6 };
-    struct image img = { .id = D1, .manifest = D2, .manifest_size = 3, .config_size = 4,
-                         .created_ns = 5, .tagged_ns = 6, .n_layers = 1, .n_names = 1 };
+    struct image img = { .id = D1,
+                         .manifest = D2,
+                         .manifest_size = 3,
+                         .config_size = 4,
+                         .created_ns = 5,
+                         .tagged_ns = 6,
+                         .n_layers = 1,
+                         .n_names = 1 };
     char *names[] = { sw_strdup("docker.io/library/a:1") };
     struct image *one = &img;
     struct image **back;

@@ -34,8 +34,7 @@ static void references_are_read_and_shown_as_docker_does(void **state)
         { "[fd00::1]:5000/x", "[fd00::1]:5000/x:latest", "[fd00::1]:5000/x:latest" },
         { "a__b--c.d_e", "docker.io/library/a__b--c.d_e:latest", "a__b--c.d_e:latest" },
         { "web@sha256:" HEX64, "docker.io/library/web@sha256:" HEX64, "web@sha256:" HEX64 },
-        { "web:1@sha256:" HEX64, "docker.io/library/web:1@sha256:" HEX64,
-          "web:1@sha256:" HEX64 },
+        { "web:1@sha256:" HEX64, "docker.io/library/web:1@sha256:" HEX64, "web:1@sha256:" HEX64 },
     };
 
     (void)state;
@@ -55,12 +54,30 @@ static void references_are_read_and_shown_as_docker_does(void **state)
 
 static void malformed_references_are_refused(void **state)
 {
-    static const char *const bad[] = { "",         ":1",       "web:",       "web:-x",
-                                       "a//b",     "/a",       "a/",         "-a",
-                                       "a-",       "a_.b",     "a..b",       "a___b",
-                                       "web@x",    "web@sha256:12", "a b",   "a/b:c/d:",
-                                       "h:x/a",    "ho_st.x:1/a", "a\nb",    "[::1/a",
-                                       "[]/a",     "a.-b/c",   ".a/c",       HEX64,
+    static const char *const bad[] = { "",
+                                       ":1",
+                                       "web:",
+                                       "web:-x",
+                                       "a//b",
+                                       "/a",
+                                       "a/",
+                                       "-a",
+                                       "a-",
+                                       "a_.b",
+                                       "a..b",
+                                       "a___b",
+                                       "web@x",
+                                       "web@sha256:12",
+                                       "a b",
+                                       "a/b:c/d:",
+                                       "h:x/a",
+                                       "ho_st.x:1/a",
+                                       "a\nb",
+                                       "[::1/a",
+                                       "[]/a",
+                                       "a.-b/c",
+                                       ".a/c",
+                                       HEX64,
                                        "web@sha256:" HEX64 "0" };
     struct image_ref r;
     struct sw_err err;
@@ -119,11 +136,24 @@ static void paths_are_cleaned_and_may_not_leave(void **state)
     static const struct {
         const char *in, *out; /* NULL: refused */
     } cases[] = {
-        { "a", "a" },         { "/a/b", "a/b" },   { "./a/./b/", "a/b" }, { "", "" },
-        { "/", "" },          { ".", "" },         { "a/../b", "b" },     { "a/b/..", "a" },
-        { "a/..", "" },       { "..", NULL },      { "../x", NULL },      { "a/../../x", NULL },
-        { "/../x", NULL },    { "a//b", "a/b" },   { "...", "..." },      { "a/..b", "a/..b" },
-        { "a/b/../../c", "c" }, { "toolongpath1", NULL },
+        { "a", "a" },
+        { "/a/b", "a/b" },
+        { "./a/./b/", "a/b" },
+        { "", "" },
+        { "/", "" },
+        { ".", "" },
+        { "a/../b", "b" },
+        { "a/b/..", "a" },
+        { "a/..", "" },
+        { "..", NULL },
+        { "../x", NULL },
+        { "a/../../x", NULL },
+        { "/../x", NULL },
+        { "a//b", "a/b" },
+        { "...", "..." },
+        { "a/..b", "a/..b" },
+        { "a/b/../../c", "c" },
+        { "toolongpath1", NULL },
     };
 
     (void)state;
@@ -160,9 +190,18 @@ static void whiteouts_are_told_from_files(void **state)
 static void changes_make_a_config(void **state)
 {
     static const char *const changes[] = {
-        "CMD [\"sh\",\"-c\"]", "ENTRYPOINT /run me",    "ENV A=1 B=\"two words\"", "env A=3",
-        "ENV OLD form of it",  "LABEL x=y",             "EXPOSE 80 53/udp",        "USER www",
-        "WORKDIR /srv",        "VOLUME [\"/d\",\"/e\"]", "STOPSIGNAL SIGINT",       "",
+        "CMD [\"sh\",\"-c\"]",
+        "ENTRYPOINT /run me",
+        "ENV A=1 B=\"two words\"",
+        "env A=3",
+        "ENV OLD form of it",
+        "LABEL x=y",
+        "EXPOSE 80 53/udp",
+        "USER www",
+        "WORKDIR /srv",
+        "VOLUME [\"/d\",\"/e\"]",
+        "STOPSIGNAL SIGINT",
+        "",
     };
     const char *expected =
         "{\"Cmd\":[\"sh\",\"-c\"],\"Entrypoint\":[\"/bin/sh\",\"-c\",\"/run me\"],\"Env\":"
@@ -183,8 +222,8 @@ static void changes_make_a_config(void **state)
 
 static void bad_changes_are_refused(void **state)
 {
-    static const char *const bad[] = { "RUN x", "HEALTHCHECK NONE", "ENV", "ENV =x",
-                                       "ENV A=1 B", "LABEL" };
+    static const char *const bad[] = { "RUN x",  "HEALTHCHECK NONE", "ENV",
+                                       "ENV =x", "ENV A=1 B",        "LABEL" };
     struct sw_err err;
 
     (void)state;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Two stores, one fetching from the other over a Unix socket. Needs root. */
 #include <setjmp.h>
-#include <stdarg.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +31,9 @@ struct fixture {
 static void serve(struct fixture *f, struct sw_rpc_server **out, const char *address,
                   const struct sw_rpc_method *methods)
 {
-    struct sw_rpc_listen l = { .loop = &f->loop, .address = address, .methods = methods,
-                               .n_methods = IMAGE_PEER_METHODS };
+    struct sw_rpc_listen l = {
+        .loop = &f->loop, .address = address, .methods = methods, .n_methods = IMAGE_PEER_METHODS
+    };
 
     assert_int_equal(sw_rpc_server_new(out, &l, &f->err), 0);
 }
@@ -124,11 +125,11 @@ static void load_into_a(struct fixture *f, size_t bytes)
     free(archive.p);
 }
 
-static struct image_fetch_options options(struct fixture *f, const char *const *addresses,
-                                          size_t n)
+static struct image_fetch_options options(struct fixture *f, const char *const *addresses, size_t n)
 {
-    return (struct image_fetch_options){ .reference = "web:1", .addresses = addresses,
-                                         .n_addresses = n, .done = on_done, .arg = f };
+    return (struct image_fetch_options){
+        .reference = "web:1", .addresses = addresses, .n_addresses = n, .done = on_done, .arg = f
+    };
 }
 
 static void an_image_is_taken_over_from_the_first_that_has_it(void **state)

@@ -88,12 +88,9 @@ static void labels_must_all_hold(void **state)
         const char *text;
         bool match;
     } cases[] = {
-        { "{\"label\":[\"tier\"]}", true },
-        { "{\"label\":[\"tier=web\"]}", true },
-        { "{\"label\":[\"tier=db\"]}", false },
-        { "{\"label\":[\"tier=web\",\"zone\"]}", false },
-        { "{\"label\":[\"tier=\"]}", false },
-        { "{}", true },
+        { "{\"label\":[\"tier\"]}", true },     { "{\"label\":[\"tier=web\"]}", true },
+        { "{\"label\":[\"tier=db\"]}", false }, { "{\"label\":[\"tier=web\",\"zone\"]}", false },
+        { "{\"label\":[\"tier=\"]}", false },   { "{}", true },
     };
 
     (void)state;

@@ -232,11 +232,13 @@ static void versions_outside_of_the_range_are_refused(void **state)
     struct fixture *f = *state;
 
     ask(f, "GET", "/v1.99/images/json", 0);
-    expect(f, 400, "{\"message\":\"client version 1.99 is too new. Maximum supported API version "
-                   "is 1.44\"}\n");
+    expect(f, 400,
+           "{\"message\":\"client version 1.99 is too new. Maximum supported API version "
+           "is 1.44\"}\n");
     ask(f, "GET", "/v1.10/images/json", 0);
-    expect(f, 400, "{\"message\":\"client version 1.10 is too old. Minimum supported API version "
-                   "is 1.24, please upgrade your client to a newer version\"}\n");
+    expect(f, 400,
+           "{\"message\":\"client version 1.10 is too old. Minimum supported API version "
+           "is 1.24, please upgrade your client to a newer version\"}\n");
     ask(f, "GET", "/v2.0/images/json", 0);
     assert_int_equal(f->a.status, 400);
     ask(f, "GET", "/v1.24/images/json", 0);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Real sockets: the server on a loop in this thread, a blocking client in another. The same
  * requests go once to the server and once through a proxy in front of it. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,7 +192,8 @@ static const struct http_route front_routes[] = {
     { "*", "/{all:.*}", to_server, HTTP_BODY_STREAM, 0 },
 };
 
-/* ---- the client's side ------------------------------------------------------------------------ */
+/* ---- the client's side ------------------------------------------------------------------------
+ */
 
 static int dial(const char *path)
 {
@@ -373,7 +374,8 @@ static void client_stays(struct fixture *f, const char *path)
     }
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------
+ */
 
 static void *client_main(void *arg)
 {
