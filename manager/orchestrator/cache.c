@@ -332,6 +332,22 @@ static bool same_message(const void *a, const void *b)
     return a == b || pb_equal(a, b);
 }
 
+void cache_mark_node(struct orchestrator *o, struct node_mark mark)
+{
+    if (o->n_nodes == o->cap_nodes) {
+        size_t cap = o->cap_nodes != 0 ? o->cap_nodes * 2 : 16;
+        struct node_mark *grown = sw_realloc(o->nodes, cap * sizeof(*grown));
+
+        if (grown == NULL) {
+            o->stale = true;
+            return;
+        }
+        o->nodes = grown;
+        o->cap_nodes = cap;
+    }
+    o->nodes[o->n_nodes++] = mark;
+}
+
 static void note_node(struct orchestrator *o, uint64_t key, const Swarm__V1__Node *before,
                       const Swarm__V1__Node *after)
 {
@@ -351,18 +367,7 @@ static void note_node(struct orchestrator *o, uint64_t key, const Swarm__V1__Nod
         if (!mark.fit && !mark.health)
             return;
     }
-    if (o->n_nodes == o->cap_nodes) {
-        size_t cap = o->cap_nodes != 0 ? o->cap_nodes * 2 : 16;
-        struct node_mark *grown = sw_realloc(o->nodes, cap * sizeof(*grown));
-
-        if (grown == NULL) {
-            o->stale = true;
-            return;
-        }
-        o->nodes = grown;
-        o->cap_nodes = cap;
-    }
-    o->nodes[o->n_nodes++] = mark;
+    cache_mark_node(o, mark);
 }
 
 static void note_cluster(struct orchestrator *o, const Swarm__V1__Cluster *c)

@@ -124,6 +124,9 @@ void cache_note(struct orchestrator *o, const struct view_change *c);
 void cache_clear(struct orchestrator *o);
 struct version *cache_version(struct svc *s, uint64_t version);
 
+/** cache_mark_node() - look at a node at the next step. */
+void cache_mark_node(struct orchestrator *o, struct node_mark mark);
+
 /** cache_wake_slot(), cache_wake_svc() - make dirty at @at_ns. */
 void cache_wake_slot(struct orchestrator *o, struct slot *slot, int64_t at_ns);
 void cache_wake_svc(struct orchestrator *o, struct svc *s, int64_t at_ns);

@@ -41,6 +41,8 @@ static void retry_task(struct orchestrator *o, const Swarm__V1__Task *t)
     struct svc *s = cache_svc(o, t->service);
     struct slot *slot = cache_slot_of(o, t);
 
+    if (status_state(t) == SWARM__V1__TASK_STATE__TASK_REJECTED && t->node != 0)
+        cache_mark_node(o, (struct node_mark){ t->node, false, true }); /* enforcer.c, perhaps */
     if (slot != NULL)
         cache_dirty_slot(o, slot);
     if (s != NULL)

@@ -162,7 +162,11 @@ static struct live survey(struct slot_eval *v)
 /* Only one live task is to be left, two during a start-first update. */
 static void stop_others(struct slot_eval *v, const struct live *l)
 {
-    bool old_may_go = l->clean != NULL && (runs(l->clean) || !update_start_first(v->svc));
+    /* In a start-first update the old one stays until the new one runs, if it got anywhere. */
+    bool old_may_go =
+        l->clean != NULL && (runs(l->clean) || !update_start_first(v->svc) ||
+                             (l->old != NULL && status_state(l->old->t) <
+                                                    SWARM__V1__TASK_STATE__TASK_ASSIGNED));
 
     for (uint32_t i = 0; i < v->n; i++) {
         struct entry *e = &v->e[i];

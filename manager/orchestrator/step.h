@@ -20,6 +20,7 @@ struct entry {
     const Swarm__V1__Task *t;
     bool clean; /* its specification is as good as the service's current one */
     bool fell;  /* wanted until now, but it ended or lost its node */
+    bool evidence; /* still counted by restart.c or update.c: not reaped */
 };
 
 struct slot_eval {

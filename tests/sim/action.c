@@ -34,7 +34,7 @@ static const char *random_image(struct world *w)
     static char text[32];
 
     (void)snprintf(text, sizeof(text), "%s:%u",
-                   w->calm ? (world_chance(w, 20) ? "slow" : "stable")
+                   w->steady ? (world_chance(w, 20) ? "slow" : "stable")
                            : images[model_below(&w->m, SW_ARRAY_LEN(images))],
                    ++w->names);
     return text;
@@ -128,7 +128,7 @@ static void create_service(struct world *w)
     fresh_name(w, "svc", name);
     if (world_chance(w, 20))
         s = build_global(name);
-    else if (!w->calm && world_chance(w, 10))
+    else if (!w->steady && world_chance(w, 10))
         s = build_job(name, model_below(&w->m, 3), 1 + model_below(&w->m, 6));
     else
         s = build_service(name, model_below(&w->m, world_chance(w, 10) ? 30 : 8));
@@ -357,6 +357,8 @@ void action_make_peace(struct world *w)
             agent_event(w, &e);
         }
     }
+    if (w->steady)
+        return;
     for (struct sw_list *l = view_list(w->m.view, VIEW_SERVICE)->next;
          l != view_list(w->m.view, VIEW_SERVICE); l = l->next) {
         const struct view_service *vs = view_as_service(sw_list_entry(l, struct view_object, link));

@@ -498,6 +498,8 @@ static void check_service(struct oracle *o, const struct view_service *vs)
                    update != SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_STARTED &&
                    update != SWARM__V1__UPDATE_STATUS__STATE__PAUSED &&
                    update != SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_PAUSED;
+    bool start_first = vs->s->spec->update != NULL &&
+                       vs->s->spec->update->order == SWARM__V1__UPDATE_CONFIG__ORDER__START_FIRST;
     struct sw_map slots;
     uint64_t wanted = 0;
     uint64_t eligible = 0;
@@ -519,7 +521,8 @@ static void check_service(struct oracle *o, const struct view_service *vs)
         wanted++;
         check_wanted_task(o, vs, vt);
         check_pending_is_justified(o, vs, vt);
-        if (sw_map_get(&slots, slot) != NULL && settled)
+        /* A start-first service keeps an older running task until the right one finds a place. */
+        if (sw_map_get(&slots, slot) != NULL && settled && !start_first)
             oracle_fail(o->w, "O2: two tasks in slot %lu of service %lu", ul(slot),
                         ul(vs->o->key));
         wanted -= sw_map_get(&slots, slot) != NULL;

@@ -146,6 +146,7 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
     w->m.interfere = interfere;
     w->m.arg = w;
     w->calm = world_chance(w, 25);
+    w->steady = w->calm || world_chance(w, 40);
     w->oracle = oracle_new(w);
     action_setup(w);
     world_post(w, (struct event){ .at_ns = w->m.now_ns + MODEL_S(1), .kind = EVENT_ACTION });
@@ -172,6 +173,10 @@ void world_run(struct world *w, int64_t until_ns, uint64_t actions)
         struct event e = pop(w);
 
         w->m.now_ns = SW_MAX(w->m.now_ns, e.at_ns);
+        w->still = w->still_ns == w->m.now_ns ? w->still + 1 : 0;
+        w->still_ns = w->m.now_ns;
+        if (w->still > 100000)
+            oracle_fail(w, "the loops do not come to rest");
         if (e.kind == EVENT_ROUND) {
             if (e.at_ns == w->round_at_ns)
                 do_round(w);

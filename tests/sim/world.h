@@ -75,11 +75,14 @@ struct world {
     struct sw_list agents;
     int64_t round_at_ns; /* of the earliest EVENT_ROUND, 0: none */
     bool calm;           /* nothing fails, one update at a time: for O7 */
+    bool steady;         /* no service fails by itself: the end leaves all as it is */
     bool ending;         /* users and faults have stopped */
     bool leader_lost;
     bool in_round;
     bool disturbed;      /* something else was written during this round */
     unsigned names;      /* for unique ones */
+    int64_t still_ns;    /* when the clock last moved */
+    unsigned still;      /* events since then */
     struct oracle *oracle;
     uint64_t actions, rounds, leaders;
 };
