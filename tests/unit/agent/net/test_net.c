@@ -15,7 +15,10 @@
 #include <cmocka.h>
 
 #include "agent/netd/netd_client.h"
+#include "common/base/alloc.h"
+#include "common/base/buf.h"
 #include "common/crypto/keys.h"
+#include "common/io/file.h"
 #include "common/log/log.h"
 #include "tests/unit/agent/net/build.h"
 #include "tests/unit/agent/net/lab.h"
@@ -225,15 +228,24 @@ static void an_encrypted_network_carries_vips_and_names(void **state)
 }
 
 /* Killed right after a table came, swarmd would not know it any more. */
+static bool table_saved(const struct fixture *f, unsigned node)
+{
+    SW_CLEANUP(sw_buf_fini) struct sw_buf have = SW_BUF_INIT;
+    uint8_t want[4096];
+    char path[128];
+    struct sw_err err;
+
+    snprintf(path, sizeof(path), "%s/net/%d.table", f->lab.nodes[node].dir, NET);
+    return sw_file_read(path, sizeof(want), &have, &err) == 0 &&
+           have.len == swarm__v1__network_table__pack(&f->b.t, want) &&
+           memcmp(have.data, want, have.len) == 0;
+}
+
 static void table_on_disk(struct fixture *f)
 {
-    char path[128];
-
-    for (unsigned i = 0; i < LAB_NODES; i++) {
-        snprintf(path, sizeof(path), "%s/net/%d.table", f->lab.nodes[i].dir, NET);
-        for (int j = 0; j < 100 && access(path, R_OK) != 0; j++)
+    for (unsigned i = 0; i < LAB_NODES; i++)
+        for (int j = 0; j < 200 && !table_saved(f, i); j++)
             usleep(20000);
-    }
 }
 
 /* An open connection from c0 to the VIP, served by c1 alone. */
