@@ -84,7 +84,7 @@ static int start_stream(struct sw_rpc_conn *c, uint32_t id, const struct frame_o
     }
     stream_hold(s);
     m->on_open(s, m->arg);
-    if (!s->gone && !s->detached && s->cb == NULL) {
+    if (!s->gone && !s->detached && !s->tx_end && s->cb == NULL) {
         log_warn("stream opened and left alone method=%s", m->name);
         (void)sw_err_set(err, SW_E_INTERNAL, "%s is not served", m->name);
         sw_rpc_stream_fail(s, err);

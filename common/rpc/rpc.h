@@ -121,7 +121,9 @@ struct sw_rpc_open {
 int sw_rpc_stream_open(struct sw_rpc_stream **out, struct sw_rpc_conn *conn,
                        const struct sw_rpc_open *open, struct sw_err *err);
 
-/** For the accepting side: replace callbacks and argument, usually inside on_open. */
+/** sw_rpc_stream_set_cb() - replace callbacks and argument, usually inside on_open.
+ * @cb: borrowed for the stream's life; NULL: nobody listens any more, what was sent still goes out
+ *      (end the stream as well) */
 void sw_rpc_stream_set_cb(struct sw_rpc_stream *s, const struct sw_rpc_stream_cb *cb, void *arg);
 
 #define SW_RPC_FULL 1

@@ -306,6 +306,6 @@ void stream_writable(struct sw_rpc_stream *s)
     if (s->queued > WRITABLE_LOW || s->queued + FRAME_HEADER >= s->credit)
         return;
     s->was_full = false;
-    if (s->cb->on_writable != NULL)
+    if (s->cb != NULL && s->cb->on_writable != NULL)
         s->cb->on_writable(s, s->arg);
 }

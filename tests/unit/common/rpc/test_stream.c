@@ -516,6 +516,24 @@ static void a_handler_that_does_nothing_fails_the_stream(void **state)
     assert_int_equal(p->at[0].why.code, SW_E_INTERNAL);
 }
 
+static void a_stream_nobody_listens_to_still_sends_its_rest(void **state)
+{
+    struct pair *p = *state;
+    static char block[200000];
+
+    open_both(p);
+    assert_int_equal(sw_rpc_stream_send(p->at[1].s, block, sizeof(block), &p->w.err), SW_RPC_FULL);
+    sw_rpc_stream_set_cb(p->at[1].s, NULL, NULL);
+    send_text(p, &p->at[0], "to nobody");
+    run_until(&p->w, &p->at[0].messages, 1);
+    sw_rpc_stream_end(p->at[1].s);
+    run_until(&p->w, &p->at[0].ends, 1);
+    sw_rpc_stream_end(p->at[0].s);
+    run_until(&p->w, &p->at[0].closed, 1);
+    assert_true(p->at[0].clean);
+    assert_int_equal(p->at[1].messages, 0);
+}
+
 static void an_answer_may_come_later(void **state)
 {
     struct pair *p = *state;
@@ -617,6 +635,7 @@ int main(void)
         P(a_callback_may_cancel_its_stream),
         P(a_callback_may_close_its_connection),
         P(a_handler_that_does_nothing_fails_the_stream),
+        P(a_stream_nobody_listens_to_still_sends_its_rest),
         P(an_answer_may_come_later),
         P(a_canceled_call_is_never_answered),
         P(a_call_ends_at_its_deadline),
