@@ -116,14 +116,17 @@ static void on_kick_closed(uv_handle_t *handle)
         closed(arg);
 }
 
-static void on_raft_closed(struct raft *r)
+static void close_kick(struct consensus *c)
 {
-    struct consensus *c = r->data;
-
     if (c->disk == &c->own_disk)
         raft_uv_close(&c->own_disk);
     cons_out_flush(c);
     uv_close((uv_handle_t *)&c->kick, on_kick_closed);
+}
+
+static void on_raft_closed(struct raft *r)
+{
+    close_kick(r->data);
 }
 
 static void close_step(struct consensus *c)
@@ -142,7 +145,7 @@ static void close_step(struct consensus *c)
     if (c->raft_ready)
         raft_close(&c->raft, on_raft_closed);
     else
-        on_raft_closed(&c->raft);
+        close_kick(c);
 }
 
 void consensus_close(struct consensus *c, void (*closed)(void *arg), void *arg)
