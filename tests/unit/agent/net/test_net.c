@@ -361,12 +361,43 @@ static void an_attach_waits_for_its_table_and_detach_removes_everything(void **s
     node_attach(&f->n[0], &a);
 }
 
+/* Encrypted ingress 10.0.0.0/24: nodes .2 and .3, 8080 -> 80, the task is c1 (.6) on node 2. */
+static void the_mesh_keeps_the_client_over_an_encrypted_ingress_network(void **state)
+{
+    struct fixture *f = *state;
+    struct node_attach a = { .id = "c1", .ns = f->c[1], .net = { NET }, .n = 1 };
+    uint32_t peer = 0;
+    int l;
+
+    a.addr[0] = IP(10, 0, 0, 6);
+    build_start(&f->b, NET, IP(10, 0, 0, 0), 24);
+    f->b.t.encrypted = f->b.t.ingress = true;
+    build_node(&f->b, 1, "198.51.100.1", IP(10, 0, 0, 2));
+    build_node(&f->b, 2, "198.51.100.2", IP(10, 0, 0, 3));
+    build_service(&f->b, SERVICE, IP(10, 0, 0, 4));
+    build_port(&f->b, SWARM__V1__PORT_CONFIG__PROTOCOL__TCP, 8080, 80);
+    build_endpoint(&f->b, SERVICE, 2, IP(10, 0, 0, 6));
+    apply(f);
+    exchange_keys(f, secret);
+    node_attach(&f->n[1], &a);
+    l = lab_listen(f->c[1], 0, 80);
+    assert_true(reaches_soon(f->lab.client, IP(198, 51, 100, 1), 8080, l));
+    assert_true(lab_reaches(f->lab.client, IP(198, 51, 100, 1), 8080, l, &peer));
+    assert_int_equal(peer, IP(198, 51, 100, 9));
+    assert_true(lab_reaches(f->lab.client, IP(198, 51, 100, 2), 8080, l, &peer));
+    assert_int_equal(peer, IP(198, 51, 100, 9));
+    assert_true(lab_reaches(f->lab.nodes[0].ns, IP(127, 0, 0, 1), 8080, l, NULL));
+    assert_true(lab_reaches(f->c[1], IP(198, 51, 100, 1), 8080, l, NULL));
+    close(l);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(an_encrypted_network_carries_vips_and_names),
+        T(the_mesh_keeps_the_client_over_an_encrypted_ingress_network),
         T(connections_survive_a_killed_netd),
         T(everything_goes_on_while_swarmd_is_dead_and_after_its_return),
         T(a_container_that_died_with_swarmd_is_cleaned_up),
