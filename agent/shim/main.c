@@ -210,24 +210,27 @@ static void event_exited(struct shim *s)
     ctl_event(s, &ev);
 }
 
-void shim_fail(struct shim *s, int code, int exit_code, const char *msg)
+static void event_failed(struct shim *s)
 {
     Swarm__V1__ShimFailed m = SWARM__V1__SHIM_FAILED__INIT;
     Swarm__V1__ShimEvent ev = SWARM__V1__SHIM_EVENT__INIT;
 
+    m.code = s->failure.code;
+    m.exit_code = s->exit.code;
+    m.message = s->failure.msg;
+    ev.kind_case = SWARM__V1__SHIM_EVENT__KIND_FAILED;
+    ev.failed = &m;
+    ctl_event(s, &ev);
+}
+
+void shim_fail(struct shim *s, int code, int exit_code, const char *msg)
+{
     if (s->failed)
         return;
     s->failed = true;
     s->exit.code = exit_code;
     s->exit.finished_ns = sw_now_ns();
-    m.code = code < 0 ? code : SW_E_INTERNAL;
-    m.exit_code = exit_code;
-    m.message = (char *)(uintptr_t)msg;
-    ev.kind_case = SWARM__V1__SHIM_EVENT__KIND_FAILED;
-    ev.failed = &m;
-    /* on disk before anybody can hear of it: who hears may remove the bundle */
-    (void)wire_exit_write(s->bundle, &s->exit);
-    ctl_event(s, &ev);
+    (void)sw_err_set(&s->failure, code < 0 ? code : SW_E_INTERNAL, "%s", msg);
     if (s->pid > 0 && !s->reaped)
         (void)kill(s->pid, SIGKILL);
 }
@@ -353,19 +356,23 @@ static bool output_ended(const struct shim *s)
     return s->out[0].fd < 0 && s->out[1].fd < 0;
 }
 
-/* Everything is known and written: tell it, wait for those who listen, go. */
+/* Who hears of the end may use the bundle again at once: first everything is gone, then it is on
+ * disk, then it is told. Afterwards only clients that have output to take are waited for. */
 static void finish(struct shim *s)
 {
     stdio_drain(s);
     stdio_close(s);
-    if (!s->failed) {
-        (void)wire_exit_write(s->bundle, &s->exit);
-        event_exited(s);
-    }
     if (s->listen_fd >= 0)
         (void)close(s->listen_fd);
     s->listen_fd = -1;
     (void)unlinkat(s->bundle, WIRE_SOCKET, 0);
+    if (s->cg.version != 0)
+        (void)cgroup_remove(&s->cg);
+    (void)wire_exit_write(s->bundle, &s->exit);
+    if (s->failed)
+        event_failed(s);
+    else
+        event_exited(s);
     for (int64_t end = shim_now_ms() + SHIM_LINGER_MS; !ctl_flushed(s);) {
         struct pollfd fds[80];
         size_t n;
@@ -560,7 +567,5 @@ int main(int argc, char **argv)
     (void)malloc_trim(0);
     run(&s);
     finish(&s);
-    if (s.cg.version != 0)
-        (void)cgroup_remove(&s.cg);
     return 0;
 }

@@ -10,7 +10,7 @@
  *       \                        \                           \                  |
  *        \-- error report --------\--------------------------\--> DYING <------+ child reaped
  *                                                                 |
- *                    output drained, "exit" written, events sent, cgroup removed: process ends
+ *                    output drained, cgroup removed, "exit" written, events sent: process ends
  *
  * stdio.c owns the container's output, ctl.c the socket, child.c and exec.c what runs inside. */
 #ifndef SWARM_AGENT_SHIM_SHIM_H
@@ -69,6 +69,7 @@ struct shim {
     int sync; /* socket to the first process until it has executed; -1 */
     bool started, failed;
     struct wire_exit exit;
+    struct sw_err failure; /* when failed */
     bool reaped;          /* the first process has ended */
     int64_t kill_at_ms;   /* 0: no stop is running */
     int64_t finish_at_ms; /* DYING: the end waits no longer than this */
@@ -85,7 +86,7 @@ struct shim {
 
 /* ---- main.c ---- */
 void shim_go(struct shim *s, enum shim_state next);
-/** shim_fail() - create or start did not work: tell it and die. */
+/** shim_fail() - create or start did not work: end it; told when it has ended. */
 void shim_fail(struct shim *s, int code, int exit_code, const char *msg);
 void shim_start(struct shim *s);
 void shim_stop(struct shim *s, int signo, int64_t grace_ms);
