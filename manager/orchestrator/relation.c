@@ -56,6 +56,8 @@ bool relation_is_clean(const struct orch_step *x, struct svc *s, const struct vi
         v->relation = compare(s->msg, v->version);
         v->relation_to = s->msg->spec_version;
     }
+    if (v->relation == RELATION_PLACEMENT && !status_wanted(vt->t)) /* nothing left to move */
+        return status_state(vt->t) != SWARM__V1__TASK_STATE__TASK_REJECTED;
     if (v->relation == RELATION_PLACEMENT)
         return vt->node != NULL && !s->constraints_bad &&
                constraint_match(&s->constraints, vt->node->n);
