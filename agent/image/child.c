@@ -174,7 +174,7 @@ static int child_main(const struct child_options *opt)
     case CHILD_INFLATE:
         return child_inflate(&opt->limits);
     case CHILD_UNPACK:
-        return child_unpack(&opt->limits);
+        return child_unpack(&opt->limits, opt->plain);
     }
     return 1;
 }

@@ -26,6 +26,7 @@ struct child_options {
     int in;          /* read from here; the caller keeps it */
     const char *dir; /* all it sees; exists */
     struct image_limits limits;
+    bool plain; /* UNPACK: a tar without compression whose digest is known: do not hash it again */
 };
 
 struct child {
@@ -44,7 +45,7 @@ void child_kill(struct child *c);
 struct archive;
 int child_split(const struct image_limits *limits);
 int child_inflate(const struct image_limits *limits);
-int child_unpack(const struct image_limits *limits);
+int child_unpack(const struct image_limits *limits, bool plain);
 /** child_fail() - report the last frame of a failure. Return: 1. */
 int child_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** child_reader() - libarchive on descriptor 0 with the filters we take. NULL: reported. */

@@ -38,7 +38,7 @@ static int read_layer(struct image_op *op, struct stage *s, struct staged_blob *
                       struct sw_err *err)
 {
     char empty[4096];
-    struct child_options opt = { CHILD_INFLATE, op->in_fd, empty, s->limits };
+    struct child_options opt = { CHILD_INFLATE, op->in_fd, empty, s->limits, false };
     struct child c = { 0, -1 };
     int r;
 

@@ -119,7 +119,7 @@ static int read_files(struct load *l, struct child *c, struct sw_err *err)
 static int read_archive(struct load *l, struct sw_err *err)
 {
     char empty[4096];
-    struct child_options opt = { CHILD_SPLIT, l->op->in_fd, empty, l->stage->limits };
+    struct child_options opt = { CHILD_SPLIT, l->op->in_fd, empty, l->stage->limits, false };
     struct child c = { 0, -1 };
     int r;
 

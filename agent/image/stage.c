@@ -217,10 +217,10 @@ static int unpack_frames(struct stage *s, struct child *c, int root, struct fram
     }
 }
 
-static int unpack(struct stage *s, int blob, const char *fs, struct frame_totals *totals,
-                  struct sw_err *err)
+static int unpack(struct stage *s, int blob, const char *fs, bool plain,
+                  struct frame_totals *totals, struct sw_err *err)
 {
-    struct child_options opt = { CHILD_UNPACK, blob, fs, s->limits };
+    struct child_options opt = { CHILD_UNPACK, blob, fs, s->limits, plain };
     SW_CLEANUP(sw_close_ptr) int root = open(fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct child c = { 0, -1 };
     int r;
@@ -252,15 +252,19 @@ static int stage_unpacked(struct stage *s, const char *digest, const char *layer
     struct frame_totals totals;
     struct disk_layer_meta meta = { "", 0 };
     struct staged_layer *l;
+    bool plain = strcmp(digest, diff_id) == 0; /* we have hashed the blob ourselves */
     int r;
 
     snprintf(fs, sizeof(fs), "%s/fs", layer);
     r = sw_dir_make(fs, 0755, err);
     if (r == 0)
-        r = unpack(s, blob, fs, &totals, err);
+        r = unpack(s, blob, fs, plain, &totals, err);
     if (r < 0)
         return r;
-    digest_format(totals.sha256, meta.diff_id);
+    if (plain)
+        strcpy(meta.diff_id, digest);
+    else
+        digest_format(totals.sha256, meta.diff_id);
     meta.bytes = totals.bytes;
     r = check_diff_id(diff_id, meta.diff_id, err);
     if (r == 0)

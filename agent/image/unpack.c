@@ -2,7 +2,8 @@
  * unpack.c - in the child: a layer's tar into the folder that is our root.
  *
  * How it works: two libarchive readers in a row; the outer one only decompresses, so that the
- * uncompressed bytes pass through here and can be hashed (the diff id), the inner one reads tar.
+ * uncompressed bytes pass through here and can be hashed (the diff id), the inner one reads tar. A
+ * plain tar, whose digest the parent knows, needs the inner one only.
  * The root is the layer's folder, hence no link can lead out of it; paths that try are refused all
  * the same, as docker does. Whiteouts become what overlayfs understands; the opaque mark is an
  * attribute we have no right to set and is reported to the parent instead.
@@ -38,7 +39,7 @@ struct folder { /* its times are set when nothing is created in it any more */
 
 struct unpack {
     const struct image_limits *limits;
-    struct archive *outer;
+    struct archive *outer; /* NULL: a plain tar, not hashed */
     struct archive *tar;
     struct sw_sha256 hash;
     uint8_t block[65536];
@@ -349,8 +350,8 @@ static int finish(struct unpack *u)
     const void *rest;
     uint8_t packed[48];
 
-    while (read_outer(u->tar, u, &rest) > 0) /* padding behind the tar belongs to the digest */
-        ;
+    while (u->outer != NULL && read_outer(u->tar, u, &rest) > 0)
+        ; /* padding behind the tar belongs to the digest */
     for (size_t i = u->n_folders; i-- > 0;) {
         utimensat(AT_FDCWD, u->folders[i].path, u->folders[i].times, AT_SYMLINK_NOFOLLOW);
         sw_free(u->folders[i].path);
@@ -361,27 +362,40 @@ static int finish(struct unpack *u)
     return frame_write(1, FRAME_DONE, packed, sizeof(packed)) < 0;
 }
 
-int child_unpack(const struct image_limits *limits)
+static int open_layer(struct unpack *u, bool plain)
+{
+    struct archive_entry *e;
+
+    u->tar = archive_read_new();
+    if (u->tar == NULL)
+        return child_fail("out of memory");
+    archive_read_support_format_tar(u->tar);
+    archive_read_support_format_empty(u->tar);
+    if (plain)
+        return archive_read_open_fd(u->tar, 0, 65536) == ARCHIVE_OK
+                   ? 0
+                   : child_fail("%s", archive_error_string(u->tar));
+    u->outer = child_reader(true);
+    if (u->outer == NULL)
+        return 1;
+    if (archive_read_next_header(u->outer, &e) != ARCHIVE_OK)
+        return child_fail("the layer is empty");
+    if (archive_read_open(u->tar, u, NULL, read_outer, NULL) != ARCHIVE_OK)
+        return child_fail("%s", archive_error_string(u->tar));
+    return 0;
+}
+
+int child_unpack(const struct image_limits *limits, bool plain)
 {
     struct unpack *u = sw_calloc(1, sizeof(*u));
-    struct archive_entry *e;
-    int status = 1;
+    int status;
 
     if (u == NULL)
         return child_fail("out of memory");
     u->limits = limits;
     sw_sha256_init(&u->hash);
-    u->outer = child_reader(true);
-    u->tar = archive_read_new();
-    if (u->outer == NULL || u->tar == NULL)
-        return 1;
-    archive_read_support_format_tar(u->tar);
-    archive_read_support_format_empty(u->tar);
-    if (archive_read_next_header(u->outer, &e) != ARCHIVE_OK)
-        status = child_fail("the layer is empty");
-    else if (archive_read_open(u->tar, u, NULL, read_outer, NULL) != ARCHIVE_OK)
-        status = child_fail("%s", archive_error_string(u->tar));
-    else
+    status = open_layer(u, plain);
+    if (status == 0)
         status = unpack_entries(u);
     if (status == 0)
         status = finish(u);
