@@ -155,6 +155,9 @@ static int cont_new(struct kern *k, const struct kern_spec *s, struct kern_cont 
     return r;
 }
 
+static void cont_remove(struct kern *k, struct kern_cont *c, bool links);
+static void cont_del_doomed(struct kern *k);
+
 /* -------------------------------------------------------------------------------------- links */
 
 /* A veth pair whose outer end is @v->name. Left-overs of the name are replaced, living ones kept. */
@@ -324,7 +327,9 @@ int kern_attach(struct kern *k, struct kern_spec *s, struct kern_cont **out, str
     if (r == 0)
         r = cont_publish(k, c, err);
     if (r < 0) {
-        kern_cont_remove(k, c, !s->adopt);
+        cont_remove(k, c, !s->adopt);
+        if (!s->adopt)
+            cont_del_doomed(k);
         return sw_err_wrap(err, "network of container %.12s", s->a->container_id);
     }
     *out = c;
@@ -332,20 +337,6 @@ int kern_attach(struct kern *k, struct kern_spec *s, struct kern_cont **out, str
 }
 
 /* ------------------------------------------------------------------------------------- removal */
-
-static void cont_link_del(struct nlk *nl, const char *name)
-{
-    struct link_info l;
-    struct sw_err err;
-    int r = link_get(nl, name, &l, &err);
-
-    if (r == 0) {
-        link_del(nl, l.index);
-        r = nlk_commit(nl, &err);
-    }
-    if (r < 0)
-        log_warn("link not removed name=%s error=%s", name, err.msg);
-}
 
 static void cont_unpublish(struct kern *k, const struct kern_cont *c)
 {
@@ -359,8 +350,23 @@ static void cont_unpublish(struct kern *k, const struct kern_cont *c)
     }
 }
 
-/* @links: also what is in the kernel; false leaves an adopted container as it was. */
-void kern_cont_remove(struct kern *k, struct kern_cont *c, bool links)
+static void cont_del_doomed(struct kern *k)
+{
+    struct sw_err err;
+
+    link_del_doomed(&k->node);
+    if (nlk_commit(&k->node, &err) < 0)
+        log_warn("links of containers not removed error=%s", err.msg);
+    if (k->overlay < 0)
+        return;
+    link_del_doomed(&k->over);
+    if (nlk_commit(&k->over, &err) < 0)
+        log_warn("links of containers not removed error=%s", err.msg);
+}
+
+/* Everything but the links themselves, which are doomed. @links: false leaves what is in the kernel
+ * of an adopted container as it was. */
+static void cont_remove(struct kern *k, struct kern_cont *c, bool links)
 {
     char name[NET_IFNAME_MAX];
 
@@ -371,22 +377,29 @@ void kern_cont_remove(struct kern *k, struct kern_cont *c, bool links)
     for (size_t i = 0; i < c->n_ports; i++) {
         name_of_port(name, c->id, c->ports[i].net->key);
         if (links && k->overlay >= 0)
-            cont_link_del(&k->over, name);
+            link_doom(&k->over, name);
         kern_net_release(k, c->ports[i].net);
     }
     if (links && c->egress_addr != 0) {
         name_of_port(name, c->id, 0);
-        cont_link_del(&k->node, name);
+        link_doom(&k->node, name);
     }
     kern_cont_free(c);
 }
 
-void kern_detach(struct kern *k, const char *id)
+void kern_detach(struct kern *k, const char *const *ids, size_t n)
 {
-    struct kern_cont *c = kern_cont_find(k, id);
+    bool any = false;
 
-    if (c != NULL)
-        kern_cont_remove(k, c, true);
+    for (size_t i = 0; i < n; i++) {
+        struct kern_cont *c = kern_cont_find(k, ids[i]);
+
+        if (c != NULL)
+            cont_remove(k, c, true);
+        any = any || c != NULL;
+    }
+    if (any)
+        cont_del_doomed(k);
 }
 
 /* After the networks are gone: containers keep their egress, if that stays. */

@@ -129,7 +129,8 @@ struct kern_spec {
 };
 /** kern_attach() - see net_attach(). Return: 0; SW_E_NOT_FOUND: a network is not known; others. */
 int kern_attach(struct kern *k, struct kern_spec *s, struct kern_cont **out, struct sw_err *err);
-void kern_detach(struct kern *k, const char *id);
+/** kern_detach() - many at once cost hardly more than one; unknown ids are fine. */
+void kern_detach(struct kern *k, const char *const *ids, size_t n);
 struct kern_cont *kern_cont_find(const struct kern *k, const char *id);
 
 /** kern_resolver() - new sockets for a container's resolver and the rules that lead there.

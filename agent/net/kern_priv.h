@@ -47,7 +47,6 @@ void flush_conntrack(struct kern *k, const struct inside_delta *d, size_t n);
 
 /* attach.c */
 void kern_cont_free(struct kern_cont *c);
-void kern_cont_remove(struct kern *k, struct kern_cont *c, bool links);
 void kern_cont_forget(struct kern *k, bool egress_too); /* what a purge is about to remove */
 
 /* kern.c */

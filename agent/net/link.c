@@ -13,7 +13,8 @@
 
 #include "common/base/macro.h"
 
-#define LINK_TXQLEN 1000
+#define LINK_TXQLEN       1000
+#define LINK_GROUP_DOOMED 0x53570001u /* of nobody else in the node's namespace */
 
 bool link_ip_parse(const char *s, struct link_ip *out)
 {
@@ -267,6 +268,27 @@ void link_del(struct nlk *k, int index)
     struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = index };
 
     nlk_queue(k, nlk_msg(RTM_DELLINK, 0, &ifi, sizeof(ifi)), ENODEV, "delete link");
+}
+
+void link_doom(struct nlk *k, const char *name)
+{
+    struct nl_msg *m = link_change(0, 0);
+
+    if (m != NULL) {
+        nla_put_string(m, IFLA_IFNAME, name);
+        nla_put_u32(m, IFLA_GROUP, LINK_GROUP_DOOMED);
+    }
+    nlk_queue(k, m, ENODEV, "delete link");
+}
+
+void link_del_doomed(struct nlk *k)
+{
+    struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+    struct nl_msg *m = nlk_msg(RTM_DELLINK, 0, &ifi, sizeof(ifi));
+
+    if (m != NULL)
+        nla_put_u32(m, IFLA_GROUP, LINK_GROUP_DOOMED);
+    nlk_queue(k, m, ENODEV, "delete links");
 }
 
 void link_up(struct nlk *k, int index)

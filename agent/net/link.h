@@ -71,6 +71,9 @@ void link_add_bridge(struct nlk *k, const char *name, const uint8_t mac[6], uint
 void link_add_veth(struct nlk *k, const struct link_veth *v);
 void link_add_vxlan(struct nlk *k, const struct link_vxlan *v);
 void link_del(struct nlk *k, int index);
+/* Deleting a link waits for every reader in the kernel, some 10 ms; a group of them waits once. */
+void link_doom(struct nlk *k, const char *name); /* into the group; absent is fine */
+void link_del_doomed(struct nlk *k);
 void link_up(struct nlk *k, int index);
 void link_set_mtu(struct nlk *k, int index, uint32_t mtu);
 void link_set_master(struct nlk *k, int index, int master);

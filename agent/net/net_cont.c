@@ -94,7 +94,7 @@ static void attach_run(struct net_job *j)
         return;
     j->result = kern_resolver(j->net->kern, a->c->a.container_id, a->dns, &j->err);
     if (j->result < 0)
-        kern_detach(j->net->kern, a->c->a.container_id);
+        kern_detach(j->net->kern, &a->c->a.container_id, 1);
 }
 
 static void cont_attached(struct net_cont *c, struct attach_job *a)
@@ -297,53 +297,116 @@ const struct net_result *net_result_of(const struct net *net, const char *contai
 
 /* --------------------------------------------------------------------------------------- detach */
 
-struct detach_job {
-    struct net_job job;
+/* Detaches that come while another job runs go together in one. */
+struct detach_one {
     struct net_cont *c; /* NULL: nothing of that name */
     void (*done)(void *arg);
     void *arg;
 };
 
+struct detach_job {
+    struct net_job job;
+    struct detach_one *all;
+    const char **ids;
+    size_t n, room;
+};
+
 static void detach_run(struct net_job *j)
 {
     struct detach_job *d = (struct detach_job *)j;
+    size_t n = 0;
 
-    if (d->c != NULL)
-        kern_detach(j->net->kern, d->c->a.container_id);
+    for (size_t i = 0; i < d->n; i++)
+        if (d->all[i].c != NULL)
+            d->ids[n++] = d->all[i].c->a.container_id;
+    kern_detach(j->net->kern, d->ids, n);
+}
+
+static void detach_free(struct detach_job *d)
+{
+    sw_free(d->all);
+    sw_free(d->ids);
+    sw_free(d);
 }
 
 static void detach_done(struct net_job *j)
 {
     struct detach_job *d = (struct detach_job *)j;
 
-    if (d->c != NULL)
-        net_cont_free(d->c);
-    if (d->done != NULL)
-        d->done(d->arg);
-    sw_free(d);
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->all[i].c != NULL)
+            net_cont_free(d->all[i].c);
+        if (d->all[i].done != NULL)
+            d->all[i].done(d->all[i].arg);
+    }
+    detach_free(d);
+}
+
+static bool detach_grow(struct detach_job *d)
+{
+    size_t room = d->room == 0 ? 8 : 2 * d->room;
+    struct detach_one *all = sw_realloc(d->all, room * sizeof(*all));
+    const char **ids;
+
+    if (all == NULL)
+        return false;
+    d->all = all;
+    ids = sw_realloc((void *)(uintptr_t)d->ids, room * sizeof(*ids));
+    if (ids == NULL)
+        return false;
+    d->ids = ids;
+    d->room = room;
+    return true;
+}
+
+/* The last job of the queue, when it is one of these and has not begun: anything before it keeps its
+ * place, an attach of the same container above all. */
+static struct detach_job *detach_join(struct net *net)
+{
+    struct sw_list *last = net->jobs.prev;
+    struct net_job *j;
+
+    if (sw_list_empty(&net->jobs))
+        return NULL;
+    j = sw_list_entry(last, struct net_job, link);
+    return j->run == detach_run ? (struct detach_job *)j : NULL;
+}
+
+static int detach_submit(struct net *net, const struct detach_one *one)
+{
+    struct detach_job *d = detach_join(net);
+    bool fresh = d == NULL;
+
+    if (fresh)
+        d = sw_calloc(1, sizeof(*d));
+    if (d == NULL || (d->n == d->room && !detach_grow(d))) {
+        if (fresh && d != NULL)
+            detach_free(d);
+        return -ENOMEM;
+    }
+    d->all[d->n++] = *one;
+    if (fresh)
+        net_job_submit(net, &d->job, detach_run, detach_done);
+    return 0;
 }
 
 void net_detach(struct net *net, const char *container_id, void (*done)(void *arg), void *arg)
 {
     struct net_cont *c = sw_strmap_get(&net->conts, container_id);
-    struct detach_job *d = sw_calloc(1, sizeof(*d));
+    struct detach_one one = { c, done, arg };
     struct sw_err err;
 
-    if (d == NULL) {
+    if (detach_submit(net, &one) < 0) {
         log_error("container network not removed container=%.12s error=out of memory",
                   container_id);
         return;
     }
-    d->c = c;
-    d->done = done;
-    d->arg = arg;
-    if (c != NULL) {
-        cont_forget(c);
-        cont_go(c, CONT_LEAVING);
-        net_netd_dns_gone(net, c->a.container_id);
-    }
-    net_job_submit(net, &d->job, detach_run, detach_done);
-    if (c != NULL && c->cb != NULL) {
+    if (c == NULL)
+        return;
+    cont_forget(c);
+    cont_go(c, CONT_LEAVING);
+    net_netd_dns_gone(net, c->a.container_id);
+    if (c->cb != NULL) {
         sw_err_set(&err, SW_E_CANCELED, "detached");
         cont_report(c, &err);
     }

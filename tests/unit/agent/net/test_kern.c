@@ -197,7 +197,7 @@ static void a_connection_to_an_endpoint_that_is_gone_is_reset(void **state)
     b = lab_accept(l, NULL);
     assert_true(a >= 0 && b >= 0);
     lab_in(&f->lab, 1);
-    kern_detach(f->lab.nodes[1].k, "c1");
+    kern_detach(f->lab.nodes[1].k, &(const char *){ "c1" }, 1);
     lab_out(&f->lab);
     f->b.ep[1] = f->b.ep[2];
     f->b.ep[1].serving = true;
@@ -420,7 +420,7 @@ static void a_host_mode_port_shows_the_client_and_goes_with_its_container(void *
     assert_true(lab_reaches(f->lab.nodes[0].ns, NODE1, 8000, l, NULL));
     assert_true(lab_reaches(f->c[0], NODE1, 8000, l, NULL)); /* itself */
     assert_int_equal(lab_connect(f->lab.client, NODE2, 8000), -ECONNREFUSED);
-    kern_detach(lab_in(&f->lab, 0), "c0");
+    kern_detach(lab_in(&f->lab, 0), &(const char *){ "c0" }, 1);
     lab_out(&f->lab);
     assert_int_equal(lab_connect(f->lab.client, NODE1, 8000), -ECONNREFUSED);
     close(l);
