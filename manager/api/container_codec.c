@@ -84,6 +84,8 @@ static int read_isolation(void *msg, const json_t *v, struct sw_err *err)
 {
     if (!json_is_string(v))
         return codec_type_error(v, "Isolation", "string", err);
+    if (strcmp(json_string_value(v), "default") == 0)
+        return 0; /* what we show for none: a specification sent back must not differ */
     return pb_set_string(&((Swarm__V1__ContainerSpec *)msg)->isolation, json_string_value(v)) < 0
                ? sw_err_set(err, -ENOMEM, "out of memory")
                : 0;
