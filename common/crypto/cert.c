@@ -30,7 +30,7 @@ const char *sw_role_name(enum sw_role role)
     return "none";
 }
 
-bool certpb_take(void *out, size_t n, const ProtobufCBinaryData *field)
+bool sw_certpb_take(void *out, size_t n, const ProtobufCBinaryData *field)
 {
     if (field->len != n)
         return false;
@@ -38,13 +38,13 @@ bool certpb_take(void *out, size_t n, const ProtobufCBinaryData *field)
     return true;
 }
 
-ProtobufCBinaryData certpb_field(const void *p, size_t n)
+ProtobufCBinaryData sw_certpb_field(const void *p, size_t n)
 {
     /* protobuf-c wants a mutable pointer and only reads when packing. */
     return (ProtobufCBinaryData){ n, (uint8_t *)(uintptr_t)p };
 }
 
-size_t certpb_pack(const void *msg, uint8_t *out, size_t room)
+size_t sw_certpb_pack(const void *msg, uint8_t *out, size_t room)
 {
     size_t n = protobuf_c_message_get_packed_size(msg);
 
@@ -64,11 +64,11 @@ static bool take_body(struct sw_cert *out, const Swarm__V1__CertBody *b)
     out->serial = b->serial;
     out->not_before_ns = (int64_t)b->not_before_ns;
     out->not_after_ns = (int64_t)b->not_after_ns;
-    return certpb_take(out->cluster_id.b, SW_ID_BYTES, &b->cluster_id) &&
-           certpb_take(out->node_id.b, SW_ID_BYTES, &b->node_id) &&
-           certpb_take(out->public_key, SW_KEY_BYTES, &b->public_key) &&
-           certpb_take(out->static_key, SW_KEY_BYTES, &b->static_key) &&
-           certpb_take(out->issuer, SW_SHA256_BYTES, &b->issuer);
+    return sw_certpb_take(out->cluster_id.b, SW_ID_BYTES, &b->cluster_id) &&
+           sw_certpb_take(out->node_id.b, SW_ID_BYTES, &b->node_id) &&
+           sw_certpb_take(out->public_key, SW_KEY_BYTES, &b->public_key) &&
+           sw_certpb_take(out->static_key, SW_KEY_BYTES, &b->static_key) &&
+           sw_certpb_take(out->issuer, SW_SHA256_BYTES, &b->issuer);
 }
 
 static void take_cert(struct sw_cert *out, const Swarm__V1__Cert *c, bool *ok)
@@ -132,22 +132,22 @@ int sw_cert_issue(struct sw_cert *out, const struct sw_root_key *root,
     if (r < 0)
         return r;
     body.version = 1;
-    body.cluster_id = certpb_field(root->root.cluster_id.b, SW_ID_BYTES);
-    body.node_id = certpb_field(grant->node_id.b, SW_ID_BYTES);
+    body.cluster_id = sw_certpb_field(root->root.cluster_id.b, SW_ID_BYTES);
+    body.node_id = sw_certpb_field(grant->node_id.b, SW_ID_BYTES);
     body.role = grant->role == SW_ROLE_MANAGER ? SWARM__V1__CERT_ROLE__CERT_MANAGER
                                                : SWARM__V1__CERT_ROLE__CERT_WORKER;
-    body.public_key = certpb_field(req->public_key, SW_KEY_BYTES);
-    body.static_key = certpb_field(req->static_key, SW_KEY_BYTES);
+    body.public_key = sw_certpb_field(req->public_key, SW_KEY_BYTES);
+    body.static_key = sw_certpb_field(req->static_key, SW_KEY_BYTES);
     body.serial = grant->serial;
     body.not_before_ns = (uint64_t)(grant->now_ns - SW_CERT_BACKDATE_NS);
     body.not_after_ns = (uint64_t)(grant->now_ns + expiry);
-    body.issuer = certpb_field(root->root.digest, SW_SHA256_BYTES);
-    cert.body = certpb_field(body_bytes, certpb_pack(&body, body_bytes, sizeof(body_bytes)));
+    body.issuer = sw_certpb_field(root->root.digest, SW_SHA256_BYTES);
+    cert.body = sw_certpb_field(body_bytes, sw_certpb_pack(&body, body_bytes, sizeof(body_bytes)));
     r = sw_sign(&root->key, CERT_DOMAIN, cert.body.data, cert.body.len, signature);
     if (r < 0)
         return sw_err_set(err, r, "sign a certificate");
-    cert.signature = certpb_field(signature, sizeof(signature));
-    return sw_cert_decode(out, bytes, certpb_pack(&cert, bytes, sizeof(bytes)), err);
+    cert.signature = sw_certpb_field(signature, sizeof(signature));
+    return sw_cert_decode(out, bytes, sw_certpb_pack(&cert, bytes, sizeof(bytes)), err);
 }
 
 /* Only the two byte strings are looked at again: the fields were taken when it was decoded. */

@@ -9,11 +9,12 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-/** certpb_take() - copy a field of exactly @n bytes. Return: false when it has another length. */
-bool certpb_take(void *out, size_t n, const ProtobufCBinaryData *field);
-/** certpb_field() - @p borrowed, for packing only. */
-ProtobufCBinaryData certpb_field(const void *p, size_t n);
-/** certpb_pack() - into @room bytes, which are known to suffice. Return: length. */
-size_t certpb_pack(const void *msg, uint8_t *out, size_t room);
+/** sw_certpb_take() - copy a field of exactly @n bytes. Return: false when it has another length.
+ */
+bool sw_certpb_take(void *out, size_t n, const ProtobufCBinaryData *field);
+/** sw_certpb_field() - @p borrowed, for packing only. */
+ProtobufCBinaryData sw_certpb_field(const void *p, size_t n);
+/** sw_certpb_pack() - into @room bytes, which are known to suffice. Return: length. */
+size_t sw_certpb_pack(const void *msg, uint8_t *out, size_t room);
 
 #endif

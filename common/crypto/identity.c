@@ -95,12 +95,12 @@ int sw_identity_encode(const struct sw_identity *id, struct sw_buf *out, struct 
 
     sw_sign_key_seed(&id->sign, seed);
     f.version = 1;
-    f.sign_seed = certpb_field(seed, sizeof(seed));
-    f.static_secret = certpb_field(id->dh.secret, SW_KEY_BYTES);
+    f.sign_seed = sw_certpb_field(seed, sizeof(seed));
+    f.static_secret = sw_certpb_field(id->dh.secret, SW_KEY_BYTES);
     if (id->has_cert)
-        f.certificate = certpb_field(id->cert.bytes, id->cert.len);
+        f.certificate = sw_certpb_field(id->cert.bytes, id->cert.len);
     for (size_t i = 0; i < id->n_roots; i++)
-        roots[i] = certpb_field(id->roots[i].record, id->roots[i].record_len);
+        roots[i] = sw_certpb_field(id->roots[i].record, id->roots[i].record_len);
     f.n_roots = id->n_roots;
     f.roots = roots;
     r = pb_pack(&f, out);
@@ -117,8 +117,8 @@ static int take_file(struct sw_identity *id, const Swarm__V1__IdentityFile *f, s
     if (f->version != 1)
         return sw_err_set(err, SW_E_CORRUPT, "node identity has version %u, only 1 is known",
                           f->version);
-    if (!certpb_take(seed, sizeof(seed), &f->sign_seed) ||
-        !certpb_take(secret, sizeof(secret), &f->static_secret) || f->n_roots > SW_ROOTS_MAX)
+    if (!sw_certpb_take(seed, sizeof(seed), &f->sign_seed) ||
+        !sw_certpb_take(secret, sizeof(secret), &f->static_secret) || f->n_roots > SW_ROOTS_MAX)
         return sw_err_set(err, SW_E_CORRUPT, "node identity is damaged");
     sw_sign_key_from_seed(&id->sign, seed);
     sw_dh_key_from_secret(&id->dh, secret);

@@ -104,7 +104,7 @@ static void mix_hash(struct sw_noise *n, const void *p, size_t len)
 {
     const struct noise_bytes parts[2] = { { n->h, n->hash_len }, { p, len } };
 
-    noise_hash(n->hash_len, parts, 2, n->h);
+    sw_noise_digest(n->hash_len, parts, 2, n->h);
 }
 
 static void set_key(struct sw_noise *n, const uint8_t *key)
@@ -118,7 +118,7 @@ static void mix_key(struct sw_noise *n, const uint8_t *ikm)
 {
     uint8_t out[3][SW_NOISE_HASH_MAX];
 
-    noise_hkdf(n->hash_len, n->ck, ikm, SW_KEY_BYTES, out);
+    sw_noise_hkdf(n->hash_len, n->ck, ikm, SW_KEY_BYTES, out);
     memcpy(n->ck, out[0], n->hash_len);
     set_key(n, out[1]);
     sw_wipe(out, sizeof(out));
@@ -128,7 +128,7 @@ static void mix_key_and_hash(struct sw_noise *n, const uint8_t *ikm)
 {
     uint8_t out[3][SW_NOISE_HASH_MAX];
 
-    noise_hkdf(n->hash_len, n->ck, ikm, SW_KEY_BYTES, out);
+    sw_noise_hkdf(n->hash_len, n->ck, ikm, SW_KEY_BYTES, out);
     memcpy(n->ck, out[0], n->hash_len);
     mix_hash(n, out[1], n->hash_len);
     set_key(n, out[2]);
@@ -406,7 +406,7 @@ int sw_noise_init(struct sw_noise *n, const struct sw_noise_options *opt, struct
     if (name.n <= n->hash_len)
         memcpy(n->h, name.p, name.n);
     else
-        noise_hash(n->hash_len, &name, 1, n->h);
+        sw_noise_digest(n->hash_len, &name, 1, n->h);
     memcpy(n->ck, n->h, n->hash_len);
     mix_hash(n, opt->prologue, opt->prologue_len);
     if (p->initiator_known)
@@ -445,7 +445,7 @@ void sw_noise_split(const struct sw_noise *n, struct sw_noise_cipher *send,
     struct sw_noise_cipher *second = n->initiator ? recv : send;
 
     assert(sw_noise_is_done(n));
-    noise_hkdf(n->hash_len, n->ck, NULL, 0, out);
+    sw_noise_hkdf(n->hash_len, n->ck, NULL, 0, out);
     *first = (struct sw_noise_cipher){ .has_key = true };
     *second = (struct sw_noise_cipher){ .has_key = true };
     memcpy(first->key, out[0], SW_KEY_BYTES);

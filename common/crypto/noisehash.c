@@ -13,7 +13,7 @@ union state {
     crypto_generichash_blake2b_state blake2b;
 };
 
-void noise_hash(size_t hash_len, const struct noise_bytes *parts, size_t n, uint8_t *out)
+void sw_noise_digest(size_t hash_len, const struct noise_bytes *parts, size_t n, uint8_t *out)
 {
     union state st;
 
@@ -48,17 +48,17 @@ static void hmac(size_t hash_len, const uint8_t *key, const struct noise_bytes *
     memset(pad, 0x36, sizeof(pad));
     for (size_t i = 0; i < hash_len; i++)
         pad[i] ^= key[i];
-    noise_hash(hash_len, (const struct noise_bytes[]){ { pad, block }, *a, *b }, 3, inner);
+    sw_noise_digest(hash_len, (const struct noise_bytes[]){ { pad, block }, *a, *b }, 3, inner);
     for (size_t i = 0; i < sizeof(pad); i++)
         pad[i] ^= 0x36 ^ 0x5c;
-    noise_hash(hash_len, (const struct noise_bytes[]){ { pad, block }, { inner, hash_len } }, 2,
-               out);
+    sw_noise_digest(hash_len, (const struct noise_bytes[]){ { pad, block }, { inner, hash_len } },
+                    2, out);
     sw_wipe(pad, sizeof(pad));
     sw_wipe(inner, sizeof(inner));
 }
 
-void noise_hkdf(size_t hash_len, const uint8_t *ck, const uint8_t *ikm, size_t ikm_len,
-                uint8_t out[3][64])
+void sw_noise_hkdf(size_t hash_len, const uint8_t *ck, const uint8_t *ikm, size_t ikm_len,
+                   uint8_t out[3][64])
 {
     const struct noise_bytes none = { NULL, 0 };
     const struct noise_bytes in = { ikm, ikm_len };

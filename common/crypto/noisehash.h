@@ -13,11 +13,11 @@ struct noise_bytes {
     size_t n;
 };
 
-/** noise_hash() - over @n pieces; @out may be one of them. */
-void noise_hash(size_t hash_len, const struct noise_bytes *parts, size_t n, uint8_t *out);
-/** noise_hkdf() - three outputs of @hash_len bytes each (Noise section 4.3); the first two are the
- * two-output form's. @ck: @hash_len bytes. */
-void noise_hkdf(size_t hash_len, const uint8_t *ck, const uint8_t *ikm, size_t ikm_len,
-                uint8_t out[3][64]);
+/** sw_noise_digest() - over @n pieces; @out may be one of them. */
+void sw_noise_digest(size_t hash_len, const struct noise_bytes *parts, size_t n, uint8_t *out);
+/** sw_noise_hkdf() - three outputs of @hash_len bytes each (Noise section 4.3); the first two are
+ * the two-output form's. @ck: @hash_len bytes. */
+void sw_noise_hkdf(size_t hash_len, const uint8_t *ck, const uint8_t *ikm, size_t ikm_len,
+                   uint8_t out[3][64]);
 
 #endif

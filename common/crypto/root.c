@@ -16,8 +16,8 @@
 static bool take_root(struct sw_root *out, const Swarm__V1__RootRecord *r)
 {
     out->created_ns = (int64_t)r->created_ns;
-    return r->version == 1 && certpb_take(out->cluster_id.b, SW_ID_BYTES, &r->cluster_id) &&
-           certpb_take(out->public_key, SW_KEY_BYTES, &r->public_key);
+    return r->version == 1 && sw_certpb_take(out->cluster_id.b, SW_ID_BYTES, &r->cluster_id) &&
+           sw_certpb_take(out->public_key, SW_KEY_BYTES, &r->public_key);
 }
 
 int sw_root_decode(struct sw_root *out, const void *bytes, size_t len, struct sw_err *err)
@@ -51,10 +51,10 @@ int sw_root_key_make(struct sw_root_key *out, const struct sw_id *cluster_id, in
 
     sw_sign_key_make(&key.key);
     record.version = 1;
-    record.cluster_id = certpb_field(cluster_id->b, SW_ID_BYTES);
-    record.public_key = certpb_field(key.key.public_key, SW_KEY_BYTES);
+    record.cluster_id = sw_certpb_field(cluster_id->b, SW_ID_BYTES);
+    record.public_key = sw_certpb_field(key.key.public_key, SW_KEY_BYTES);
     record.created_ns = (uint64_t)now_ns;
-    r = sw_root_decode(&key.root, bytes, certpb_pack(&record, bytes, sizeof(bytes)), err);
+    r = sw_root_decode(&key.root, bytes, sw_certpb_pack(&record, bytes, sizeof(bytes)), err);
     if (r == 0)
         *out = key;
     sw_wipe(&key, sizeof(key));
@@ -93,14 +93,14 @@ int sw_cert_request_make(const struct sw_sign_key *sign, const struct sw_dh_key 
     uint8_t signature[SW_SIGNATURE_BYTES];
     int r;
 
-    body.public_key = certpb_field(sign->public_key, SW_KEY_BYTES);
-    body.static_key = certpb_field(dh->public_key, SW_KEY_BYTES);
-    req.body = certpb_field(body_bytes, certpb_pack(&body, body_bytes, sizeof(body_bytes)));
+    body.public_key = sw_certpb_field(sign->public_key, SW_KEY_BYTES);
+    body.static_key = sw_certpb_field(dh->public_key, SW_KEY_BYTES);
+    req.body = sw_certpb_field(body_bytes, sw_certpb_pack(&body, body_bytes, sizeof(body_bytes)));
     r = sw_sign(sign, REQUEST_DOMAIN, req.body.data, req.body.len, signature);
     if (r < 0)
         return sw_err_set(err, r, "sign a certificate request");
-    req.signature = certpb_field(signature, sizeof(signature));
-    *len = certpb_pack(&req, out, SW_CERT_REQUEST_MAX);
+    req.signature = sw_certpb_field(signature, sizeof(signature));
+    *len = sw_certpb_pack(&req, out, SW_CERT_REQUEST_MAX);
     return 0;
 }
 
@@ -114,8 +114,8 @@ static int take_request(struct sw_cert_request *out, const Swarm__V1__CertReques
         pb_unpack(&swarm__v1__cert_request_body__descriptor, req->body.data, req->body.len, &body,
                   &err) < 0)
         return SW_E_INVALID;
-    ok = certpb_take(out->public_key, SW_KEY_BYTES, &body->public_key) &&
-         certpb_take(out->static_key, SW_KEY_BYTES, &body->static_key);
+    ok = sw_certpb_take(out->public_key, SW_KEY_BYTES, &body->public_key) &&
+         sw_certpb_take(out->static_key, SW_KEY_BYTES, &body->static_key);
     pb_free(body);
     if (!ok)
         return SW_E_INVALID;

@@ -65,7 +65,7 @@ int sw_unseal(const struct sw_seal_ring *ring, const void *sealed, size_t len, u
     if (len < SW_SEAL_OVERHEAD || len % 8 != 0 || !seal_header_parse(in, 'S', &h) || h.pad > 7 ||
         h.pad > len - SW_SEAL_OVERHEAD)
         return sw_err_set(err, SW_E_CORRUPT, "no sealed entry (%zu bytes)", len);
-    key = seal_ring_find(ring, h.key_id);
+    key = sw_seal_ring_find(ring, h.key_id);
     if (key == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "sealed with data key %u, which is not known here",
                           h.key_id);

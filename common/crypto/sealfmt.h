@@ -46,7 +46,7 @@ static inline bool seal_header_parse(const uint8_t *in, char kind, struct seal_h
     return in[0] == (uint8_t)kind && in[1] == SEAL_VERSION && in[3] == 0;
 }
 
-/** seal_ring_find() - NULL when the ring does not have it. */
-const struct sw_seal_key *seal_ring_find(const struct sw_seal_ring *ring, uint32_t id);
+/** sw_seal_ring_find() - NULL when the ring does not have it. */
+const struct sw_seal_key *sw_seal_ring_find(const struct sw_seal_ring *ring, uint32_t id);
 
 #endif

@@ -16,7 +16,7 @@ void sw_seal_ring_init(struct sw_seal_ring *ring, const struct sw_id *cluster_id
     ring->cluster_id = *cluster_id;
 }
 
-const struct sw_seal_key *seal_ring_find(const struct sw_seal_ring *ring, uint32_t id)
+const struct sw_seal_key *sw_seal_ring_find(const struct sw_seal_ring *ring, uint32_t id)
 {
     for (size_t i = ring->n; i-- > 0;)
         if (ring->keys[i].id == id)

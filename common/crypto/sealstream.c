@@ -131,7 +131,7 @@ static int read_header(struct sw_seal_reader *r, struct sw_err *err)
 
     if (!seal_header_parse(r->piece, 'Z', &h) || h.pad != 0)
         return sw_err_set(err, SW_E_CORRUPT, "no sealed snapshot");
-    key = seal_ring_find(r->ring, h.key_id);
+    key = sw_seal_ring_find(r->ring, h.key_id);
     if (key == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND,
                           "snapshot sealed with data key %u, which is not "

@@ -115,8 +115,8 @@ static void on_request_end(struct sw_rpc_stream *s, void *arg)
     sw_rpc_stream_fail(s, &err);
 }
 
-const struct sw_rpc_stream_cb call_server_cb = { .on_message = on_request,
-                                                 .on_end = on_request_end };
+const struct sw_rpc_stream_cb rpc_call_server_cb = { .on_message = on_request,
+                                                     .on_end = on_request_end };
 
 static void replied(struct sw_rpc_stream *s, int r, struct sw_err *err)
 {
@@ -125,9 +125,9 @@ static void replied(struct sw_rpc_stream *s, int r, struct sw_err *err)
         return;
     }
     sw_rpc_stream_end(s);
-    if (s->cb == &call_server_cb) { /* nobody wants to know */
+    if (s->cb == &rpc_call_server_cb) { /* nobody wants to know */
         s->detached = true;
-        stream_maybe_done(s);
+        rpc_stream_maybe_done(s);
     }
 }
 

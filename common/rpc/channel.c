@@ -7,31 +7,31 @@
 
 #include "common/crypto/secret.h"
 
-void channel_fini(struct channel *c)
+void rpc_channel_fini(struct channel *c)
 {
     sw_wipe(c, sizeof(*c));
 }
 
-bool channel_wants_rekey(const struct channel *c, uint64_t now_ms)
+bool rpc_channel_wants_rekey(const struct channel *c, uint64_t now_ms)
 {
     return c->sealed && (c->records >= c->max_records || now_ms - c->keyed_ms >= c->max_ms) &&
            c->records > 0;
 }
 
-void channel_rekey_send(struct channel *c, uint64_t now_ms)
+void rpc_channel_rekey_send(struct channel *c, uint64_t now_ms)
 {
     sw_noise_rekey(&c->send);
     c->records = 0;
     c->keyed_ms = now_ms;
 }
 
-void channel_rekey_recv(struct channel *c)
+void rpc_channel_rekey_recv(struct channel *c)
 {
     if (c->sealed)
         sw_noise_rekey(&c->recv);
 }
 
-int channel_seal(struct channel *c, const uint8_t *plain, size_t n, struct sw_buf *out)
+int rpc_channel_seal(struct channel *c, const uint8_t *plain, size_t n, struct sw_buf *out)
 {
     size_t body = n + (c->sealed ? SW_NOISE_TAG : 0);
     uint8_t *at;
@@ -55,7 +55,8 @@ int channel_seal(struct channel *c, const uint8_t *plain, size_t n, struct sw_bu
     return 0;
 }
 
-int channel_open(struct channel *c, uint8_t *body, size_t n, size_t *plain_len, struct sw_err *err)
+int rpc_channel_open(struct channel *c, uint8_t *body, size_t n, size_t *plain_len,
+                     struct sw_err *err)
 {
     if (!c->sealed) {
         *plain_len = n;
@@ -67,7 +68,7 @@ int channel_open(struct channel *c, uint8_t *body, size_t n, size_t *plain_len, 
     return 0;
 }
 
-size_t record_take(uint8_t *bytes, size_t len, uint8_t **body, size_t *n)
+size_t rpc_record_take(uint8_t *bytes, size_t len, uint8_t **body, size_t *n)
 {
     size_t want;
 
@@ -81,7 +82,7 @@ size_t record_take(uint8_t *bytes, size_t len, uint8_t **body, size_t *n)
     return RECORD_HEADER + want;
 }
 
-void record_put(struct sw_buf *out, const uint8_t *body, size_t n)
+void rpc_record_put(struct sw_buf *out, const uint8_t *body, size_t n)
 {
     const uint8_t header[RECORD_HEADER] = { (uint8_t)(n >> 8), (uint8_t)n };
 

@@ -31,32 +31,35 @@ struct channel { /* secret */
     uint64_t max_ms;
 };
 
-void channel_fini(struct channel *c); /* wipes */
-/** channel_wants_rekey() - @now_ms: monotonic milliseconds. */
-bool channel_wants_rekey(const struct channel *c, uint64_t now_ms);
-/** channel_rekey_send() - the REKEY frame has been sealed: the next record is under the next key.
+void rpc_channel_fini(struct channel *c); /* wipes */
+/** rpc_channel_wants_rekey() - @now_ms: monotonic milliseconds. */
+bool rpc_channel_wants_rekey(const struct channel *c, uint64_t now_ms);
+/** rpc_channel_rekey_send() - the REKEY frame has been sealed: the next record is under the next
+ * key.
  */
-void channel_rekey_send(struct channel *c, uint64_t now_ms);
-void channel_rekey_recv(struct channel *c);
-/** channel_seal() - append one record with @n bytes of frames. Return: 0, -ENOMEM, SW_E_CRYPTO. */
-int channel_seal(struct channel *c, const uint8_t *plain, size_t n, struct sw_buf *out);
+void rpc_channel_rekey_send(struct channel *c, uint64_t now_ms);
+void rpc_channel_rekey_recv(struct channel *c);
+/** rpc_channel_seal() - append one record with @n bytes of frames. Return: 0, -ENOMEM, SW_E_CRYPTO.
+ */
+int rpc_channel_seal(struct channel *c, const uint8_t *plain, size_t n, struct sw_buf *out);
 /**
- * channel_open() - the body of one record
+ * rpc_channel_open() - the body of one record
  * @body:  opened in place
  * @plain_len: returned
  *
  * Return: 0; SW_E_CRYPTO.
  */
-int channel_open(struct channel *c, uint8_t *body, size_t n, size_t *plain_len, struct sw_err *err);
+int rpc_channel_open(struct channel *c, uint8_t *body, size_t n, size_t *plain_len,
+                     struct sw_err *err);
 
 /**
- * record_take() - find one whole record at the front of @bytes
+ * rpc_record_take() - find one whole record at the front of @bytes
  * @body: returned, inside @bytes; @n: its length
  *
  * Return: how many bytes the record takes in all; 0 when it is not complete yet.
  */
-size_t record_take(uint8_t *bytes, size_t len, uint8_t **body, size_t *n);
-/** record_put() - append @n bytes as a record without sealing: the handshake's messages. */
-void record_put(struct sw_buf *out, const uint8_t *body, size_t n);
+size_t rpc_record_take(uint8_t *bytes, size_t len, uint8_t **body, size_t *n);
+/** rpc_record_put() - append @n bytes as a record without sealing: the handshake's messages. */
+void rpc_record_put(struct sw_buf *out, const uint8_t *body, size_t n);
 
 #endif

@@ -26,7 +26,7 @@ static const struct sw_state conn_states[] = {
 };
 static_assert(SW_ARRAY_LEN(conn_states) == CONN_STATES, "one row per state");
 
-void conn_go(struct sw_rpc_conn *c, enum conn_state next)
+void rpc_conn_go(struct sw_rpc_conn *c, enum conn_state next)
 {
     assert(conn_states[c->state].next & SW_BIT(next));
     log_debug("connection %s: %s -> %s", c->peer.address, conn_states[c->state].name,
@@ -34,7 +34,7 @@ void conn_go(struct sw_rpc_conn *c, enum conn_state next)
     c->state = next;
 }
 
-uint64_t conn_now_ms(const struct sw_rpc_conn *c)
+uint64_t rpc_conn_now_ms(const struct sw_rpc_conn *c)
 {
     return uv_now(c->loop);
 }
@@ -44,12 +44,12 @@ static int64_t wall_ns(const struct sw_rpc_conn *c)
     return c->limits.now_ns();
 }
 
-void conn_hold(struct sw_rpc_conn *c)
+void rpc_conn_hold(struct sw_rpc_conn *c)
 {
     c->hold++;
 }
 
-void conn_release(struct sw_rpc_conn *c)
+void rpc_conn_release(struct sw_rpc_conn *c)
 {
     if (--c->hold > 0)
         return;
@@ -58,7 +58,7 @@ void conn_release(struct sw_rpc_conn *c)
     sw_buf_fini(&c->control);
     sw_map_fini(&c->streams);
     sw_free(c->root);
-    channel_fini(&c->channel);
+    rpc_channel_fini(&c->channel);
     sw_free(c);
 }
 
@@ -72,23 +72,23 @@ static void run_due(struct sw_rpc_conn *c)
     while (c->state != CONN_DEAD && (l = sw_list_pop_front(&c->writable)) != NULL) {
         struct sw_rpc_stream *s = sw_list_entry(l, struct sw_rpc_stream, writable_link);
 
-        stream_hold(s);
-        stream_deliver(s);
-        stream_writable(s);
-        stream_release(s);
+        rpc_stream_hold(s);
+        rpc_stream_deliver(s);
+        rpc_stream_writable(s);
+        rpc_stream_release(s);
     }
     while (c->state != CONN_DEAD && (l = sw_list_pop_front(&c->finished)) != NULL)
-        stream_finish(sw_list_entry(l, struct sw_rpc_stream, finished_link), NULL);
+        rpc_stream_finish(sw_list_entry(l, struct sw_rpc_stream, finished_link), NULL);
 }
 
 static void conn_turn(struct sw_rpc_conn *c)
 {
-    conn_hold(c);
+    rpc_conn_hold(c);
     if (c->state == CONN_WELCOME && !c->dialer)
-        conn_welcome(c);
-    conn_send(c);
+        rpc_conn_welcome(c);
+    rpc_conn_send(c);
     run_due(c);
-    conn_release(c);
+    rpc_conn_release(c);
 }
 
 static void on_kick(void *arg)
@@ -96,7 +96,7 @@ static void on_kick(void *arg)
     conn_turn(arg);
 }
 
-void conn_kick(struct sw_rpc_conn *c)
+void rpc_conn_kick(struct sw_rpc_conn *c)
 {
     if (c->state != CONN_DEAD)
         sw_turn_ask(&c->kick);
@@ -113,9 +113,16 @@ static int64_t expires_ns(const struct sw_rpc_conn *c)
     return at; /* 0: no certificates */
 }
 
+/* How long the answer to a ping may take. */
+static uint64_t answer_ms(const struct sw_rpc_conn *c)
+{
+    return c->limits.idle_ms > c->limits.ping_ms ? c->limits.idle_ms - c->limits.ping_ms : 1;
+}
+
 static uint64_t next_due(const struct sw_rpc_conn *c)
 {
-    uint64_t due = c->heard_ms + (c->pinged_ms == 0 ? c->limits.ping_ms : c->limits.idle_ms);
+    uint64_t due =
+        c->pinged_ms == 0 ? c->heard_ms + c->limits.ping_ms : c->pinged_ms + answer_ms(c);
     int64_t expires = expires_ns(c);
 
     if (c->state != CONN_UP)
@@ -125,7 +132,8 @@ static uint64_t next_due(const struct sw_rpc_conn *c)
     if (expires != 0) {
         int64_t left_ms = (expires - wall_ns(c)) / SW_NS_PER_MS + 1;
 
-        due = SW_MIN(due, conn_now_ms(c) + (uint64_t)SW_MAX(0, SW_MIN(left_ms, EXPIRY_LOOK_MS)));
+        due =
+            SW_MIN(due, rpc_conn_now_ms(c) + (uint64_t)SW_MAX(0, SW_MIN(left_ms, EXPIRY_LOOK_MS)));
     }
     sw_list_each(l, &c->all)
     {
@@ -137,9 +145,9 @@ static uint64_t next_due(const struct sw_rpc_conn *c)
     return due;
 }
 
-void conn_due(struct sw_rpc_conn *c, uint64_t ms)
+void rpc_conn_due(struct sw_rpc_conn *c, uint64_t ms)
 {
-    uint64_t now = conn_now_ms(c);
+    uint64_t now = rpc_conn_now_ms(c);
 
     if (c->state == CONN_DEAD || (sw_timer_is_running(&c->tick) && c->tick_due_ms <= ms))
         return;
@@ -158,9 +166,13 @@ static int check_life(struct sw_rpc_conn *c, uint64_t now, struct sw_err *err)
                           (unsigned long long)c->timeout_ms);
     if (c->state != CONN_UP)
         return 0;
-    if (now >= c->heard_ms + c->limits.idle_ms)
-        return sw_err_set(err, SW_E_UNAVAILABLE, "no sign of life from %s for %llu ms",
-                          c->peer.address, (unsigned long long)(now - c->heard_ms));
+    if (c->pinged_ms != 0 && now >= c->pinged_ms + answer_ms(c)) {
+        /* When this process itself was stopped, the answer may still wait to be read. */
+        if (c->last_look)
+            return sw_err_set(err, SW_E_UNAVAILABLE, "no sign of life from %s for %llu ms",
+                              c->peer.address, (unsigned long long)(now - c->heard_ms));
+        c->last_look = true;
+    }
     if (c->peer.kind == SW_RPC_ANONYMOUS && !c->dialer && now >= c->up_ms + c->limits.join_ms)
         return sw_err_set(err, SW_E_DEADLINE, "joining took longer than %llu ms",
                           (unsigned long long)c->limits.join_ms);
@@ -190,8 +202,8 @@ static void expire_streams(struct sw_rpc_conn *c, uint64_t now)
     while (c->state != CONN_DEAD && (s = find_overdue(c, now)) != NULL) {
         (void)sw_err_set(&why, SW_E_DEADLINE, "%s did not answer in time",
                          s->by_peer ? "we" : c->peer.address);
-        stream_reset(s, &why);
-        stream_finish(s, &why);
+        rpc_stream_reset(s, &why);
+        rpc_stream_finish(s, &why);
     }
 }
 
@@ -202,36 +214,33 @@ static void keep_alive(struct sw_rpc_conn *c, uint64_t now)
     if (c->state != CONN_UP || c->pinged_ms != 0 || now < c->heard_ms + c->limits.ping_ms)
         return;
     c->pinged_ms = now;
-    frame_put(&c->control, &ping);
-    conn_kick(c);
+    rpc_frame_put(&c->control, &ping);
+    rpc_conn_kick(c);
 }
 
 static void on_tick(void *arg)
 {
     struct sw_rpc_conn *c = arg;
-    uint64_t now = conn_now_ms(c);
+    uint64_t now = rpc_conn_now_ms(c);
     struct sw_err why;
 
-    conn_hold(c);
-    /* When this process itself was stopped, the peer's bytes still wait to be read. */
-    if (now > c->tick_due_ms + 1000 && c->state == CONN_UP)
-        c->heard_ms = now - SW_MIN(now, c->limits.ping_ms);
+    rpc_conn_hold(c);
     if (check_life(c, now, &why) < 0) {
-        conn_die(c, &why, true, true);
+        rpc_conn_die(c, &why, true, true);
     } else {
         expire_streams(c, now);
         keep_alive(c, now);
         if (c->state != CONN_DEAD)
-            conn_due(c, SW_MAX(next_due(c), now + 1));
+            rpc_conn_due(c, SW_MAX(next_due(c), now + 1));
     }
-    conn_release(c);
+    rpc_conn_release(c);
 }
 
 /* ------------------------------------------------------------------ transport's callbacks */
 
 static void on_transport_open(void *arg, int status)
 {
-    dial_opened(arg, status);
+    rpc_dial_opened(arg, status);
 }
 
 static void on_transport_fd(void *arg, int fd)
@@ -245,7 +254,7 @@ static void on_transport_fd(void *arg, int fd)
     }
     (void)close(fd);
     (void)sw_err_set(&why, SW_E_PROTOCOL, "more descriptors than messages");
-    conn_die(c, &why, true, true);
+    rpc_conn_die(c, &why, true, true);
 }
 
 static void on_transport_bytes(void *arg, uint8_t *bytes, size_t n)
@@ -253,12 +262,13 @@ static void on_transport_bytes(void *arg, uint8_t *bytes, size_t n)
     struct sw_rpc_conn *c = arg;
     struct sw_err why;
 
-    conn_hold(c);
-    c->heard_ms = conn_now_ms(c);
+    rpc_conn_hold(c);
+    c->heard_ms = rpc_conn_now_ms(c);
     c->pinged_ms = 0;
-    if (conn_bytes(c, bytes, n, &why) < 0)
-        conn_die(c, &why, true, true);
-    conn_release(c);
+    c->last_look = false;
+    if (rpc_conn_bytes(c, bytes, n, &why) < 0)
+        rpc_conn_die(c, &why, true, true);
+    rpc_conn_release(c);
 }
 
 static void on_transport_drained(void *arg)
@@ -277,12 +287,12 @@ static void on_transport_closed(void *arg, int status)
     else
         (void)sw_err_set(&why, status, "connection to %s: %s", c->peer.address,
                          uv_strerror(status));
-    conn_die(c, &why, false, true);
+    rpc_conn_die(c, &why, false, true);
 }
 
-const struct transport_cb conn_transport_cb = { on_transport_open, on_transport_fd,
-                                                on_transport_bytes, on_transport_drained,
-                                                on_transport_closed };
+const struct transport_cb rpc_conn_transport_cb = { on_transport_open, on_transport_fd,
+                                                    on_transport_bytes, on_transport_drained,
+                                                    on_transport_closed };
 
 /* ------------------------------------------------------------------ birth and death */
 
@@ -304,8 +314,8 @@ static void set_limits(struct sw_rpc_limits *l, const struct sw_rpc_limits *give
     l->now_ns = g->now_ns != NULL ? g->now_ns : sw_now_ns;
 }
 
-struct sw_rpc_conn *conn_new(struct uv_loop_s *loop, const struct sw_rpc_limits *limits,
-                             struct sw_err *err)
+struct sw_rpc_conn *rpc_conn_new(struct uv_loop_s *loop, const struct sw_rpc_limits *limits,
+                                 struct sw_err *err)
 {
     struct sw_rpc_conn *c = sw_calloc(1, sizeof(*c));
 
@@ -328,39 +338,39 @@ struct sw_rpc_conn *conn_new(struct uv_loop_s *loop, const struct sw_rpc_limits 
         sw_list_init(&c->ready[i]);
     c->next_id = 2;
     uv_update_time(loop);
-    c->started_ms = c->heard_ms = conn_now_ms(c);
+    c->started_ms = c->heard_ms = rpc_conn_now_ms(c);
     c->timeout_ms = c->limits.handshake_ms;
     c->channel.max_records = c->limits.rekey_records;
     c->channel.max_ms = c->limits.rekey_ms;
-    conn_due(c, c->started_ms + c->timeout_ms);
+    rpc_conn_due(c, c->started_ms + c->timeout_ms);
     return c;
 }
 
-void conn_attach(struct sw_rpc_conn *c, struct transport *t)
+void rpc_conn_attach(struct sw_rpc_conn *c, struct transport *t)
 {
     c->transport = t;
-    t->cb = &conn_transport_cb;
+    t->cb = &rpc_conn_transport_cb;
     t->arg = c;
 }
 
-void conn_up(struct sw_rpc_conn *c)
+void rpc_conn_up(struct sw_rpc_conn *c)
 {
-    conn_go(c, CONN_UP);
-    c->up_ms = conn_now_ms(c);
+    rpc_conn_go(c, CONN_UP);
+    c->up_ms = rpc_conn_now_ms(c);
     c->channel.keyed_ms = c->up_ms;
     sw_timer_stop(&c->tick);
-    conn_due(c, next_due(c));
+    rpc_conn_due(c, next_due(c));
     if (c->server != NULL)
-        server_conn_up(c);
+        rpc_server_conn_up(c);
     if (c->on_up != NULL)
         c->on_up(c, c->arg);
 }
 
-void conn_welcome(struct sw_rpc_conn *c)
+void rpc_conn_welcome(struct sw_rpc_conn *c)
 {
-    frame_put_welcome(&c->control, c->peer.address, wall_ns(c));
-    conn_kick(c);
-    conn_up(c);
+    rpc_frame_put_welcome(&c->control, c->peer.address, wall_ns(c));
+    rpc_conn_kick(c);
+    rpc_conn_up(c);
 }
 
 static void close_fds(struct sw_rpc_conn *c)
@@ -370,33 +380,33 @@ static void close_fds(struct sw_rpc_conn *c)
     c->n_fds = 0;
 }
 
-void conn_die(struct sw_rpc_conn *c, const struct sw_err *why, bool tell_peer, bool notify)
+void rpc_conn_die(struct sw_rpc_conn *c, const struct sw_err *why, bool tell_peer, bool notify)
 {
     struct sw_err copy = *why;
     enum conn_state was = c->state;
 
     if (was == CONN_DEAD)
         return;
-    conn_go(c, CONN_DEAD);
+    rpc_conn_go(c, CONN_DEAD);
     if (c->transport != NULL) {
         if (tell_peer)
-            conn_flush_goaway(c, was, &copy);
+            rpc_conn_flush_goaway(c, was, &copy);
         c->transport->ops->close(c->transport, tell_peer);
         c->transport = NULL;
     }
     sw_turn_fini(&c->kick);
     sw_timer_fini(&c->tick);
-    dial_free(c);
-    handshake_free(c->hs);
+    rpc_dial_free(c);
+    rpc_handshake_free(c->hs);
     c->hs = NULL;
     close_fds(c);
     while (!sw_list_empty(&c->all))
-        stream_finish(sw_list_entry(c->all.next, struct sw_rpc_stream, link), &copy);
+        rpc_stream_finish(sw_list_entry(c->all.next, struct sw_rpc_stream, link), &copy);
     if (c->server != NULL)
-        server_conn_gone(c, was, &copy);
+        rpc_server_conn_gone(c, was, &copy);
     if (notify && c->on_down != NULL && (was == CONN_UP || c->dialer))
         c->on_down(c, &copy, c->arg);
-    conn_release(c); /* the hold of being alive */
+    rpc_conn_release(c); /* the hold of being alive */
 }
 
 /* ------------------------------------------------------------------ for the user */
@@ -409,13 +419,13 @@ void sw_rpc_conn_close(struct sw_rpc_conn *c)
         return;
     c->on_down = NULL;
     (void)sw_err_set(&why, SW_E_CANCELED, "connection closed");
-    conn_die(c, &why, false, false);
+    rpc_conn_die(c, &why, false, false);
 }
 
 void sw_rpc_conn_fail(struct sw_rpc_conn *c, const struct sw_err *error)
 {
     c->on_down = NULL;
-    conn_die(c, error, true, false);
+    rpc_conn_die(c, error, true, false);
 }
 
 bool sw_rpc_conn_is_up(const struct sw_rpc_conn *c)

@@ -7,9 +7,10 @@
  * A dialer goes through all of them, an accepting side starts in HANDSHAKE (Unix sockets and pairs
  * in WELCOME, having nothing to negotiate) and is UP when it has sent its welcome.
  *
- * Lifetime: conn_die() is the only way out. Whoever calls back into the user holds the connection
- * (conn_hold, conn_release) and looks at its state afterwards; the last release of a dead one
- * frees it. The same with streams: stream_hold, stream_release, and ->gone. */
+ * Lifetime: rpc_conn_die() is the only way out. Whoever calls back into the user holds the
+ * connection (rpc_conn_hold, rpc_conn_release) and looks at its state afterwards; the last release
+ * of a dead one frees it. The same with streams: rpc_stream_hold, rpc_stream_release, and ->gone.
+ */
 #ifndef SWARM_COMMON_RPC_CONN_H
 #define SWARM_COMMON_RPC_CONN_H
 
@@ -92,6 +93,7 @@ struct sw_rpc_conn {
     uint64_t timeout_ms; /* until UP */
     uint64_t heard_ms;   /* last byte from the peer */
     uint64_t pinged_ms;  /* last ping, 0 = none since heard */
+    bool last_look;      /* the answer to the ping is overdue: one more turn */
     uint64_t up_ms;
 
     struct dial *dial;            /* dialer, until connected */
@@ -162,72 +164,72 @@ struct sw_rpc_stream {
 };
 
 /* conn.c: life */
-struct sw_rpc_conn *conn_new(struct uv_loop_s *loop, const struct sw_rpc_limits *limits,
-                             struct sw_err *err);
-void conn_hold(struct sw_rpc_conn *c);
-void conn_release(struct sw_rpc_conn *c);
-/** conn_go() - the one function that moves between states. */
-void conn_go(struct sw_rpc_conn *c, enum conn_state next);
-/** conn_die() - end it. @why: told to streams and on_down. @tell_peer: send GOAWAY first. @notify:
- * call on_down. Twice is harmless. */
-void conn_die(struct sw_rpc_conn *c, const struct sw_err *why, bool tell_peer, bool notify);
-/** conn_attach() - take over an open transport and listen to it. */
-void conn_attach(struct sw_rpc_conn *c, struct transport *t);
-void conn_up(struct sw_rpc_conn *c);
-/** conn_welcome() - accepting side: the peer is fine; send the welcome and be up. */
-void conn_welcome(struct sw_rpc_conn *c);
-void conn_kick(struct sw_rpc_conn *c);
-/** conn_due() - see to it that the tick runs at @ms (monotonic) or before. */
-void conn_due(struct sw_rpc_conn *c, uint64_t ms);
-uint64_t conn_now_ms(const struct sw_rpc_conn *c);
-extern const struct transport_cb conn_transport_cb;
+struct sw_rpc_conn *rpc_conn_new(struct uv_loop_s *loop, const struct sw_rpc_limits *limits,
+                                 struct sw_err *err);
+void rpc_conn_hold(struct sw_rpc_conn *c);
+void rpc_conn_release(struct sw_rpc_conn *c);
+/** rpc_conn_go() - the one function that moves between states. */
+void rpc_conn_go(struct sw_rpc_conn *c, enum conn_state next);
+/** rpc_conn_die() - end it. @why: told to streams and on_down. @tell_peer: send GOAWAY first.
+ * @notify: call on_down. Twice is harmless. */
+void rpc_conn_die(struct sw_rpc_conn *c, const struct sw_err *why, bool tell_peer, bool notify);
+/** rpc_conn_attach() - take over an open transport and listen to it. */
+void rpc_conn_attach(struct sw_rpc_conn *c, struct transport *t);
+void rpc_conn_up(struct sw_rpc_conn *c);
+/** rpc_conn_welcome() - accepting side: the peer is fine; send the welcome and be up. */
+void rpc_conn_welcome(struct sw_rpc_conn *c);
+void rpc_conn_kick(struct sw_rpc_conn *c);
+/** rpc_conn_due() - see to it that the tick runs at @ms (monotonic) or before. */
+void rpc_conn_due(struct sw_rpc_conn *c, uint64_t ms);
+uint64_t rpc_conn_now_ms(const struct sw_rpc_conn *c);
+extern const struct transport_cb rpc_conn_transport_cb;
 
 /* connrx.c: what arrives. Both: 0, or < 0 and the connection must die. */
-int conn_bytes(struct sw_rpc_conn *c, uint8_t *bytes, size_t n, struct sw_err *err);
-int conn_frames(struct sw_rpc_conn *c, const uint8_t *plain, size_t n, struct sw_err *err);
+int rpc_conn_bytes(struct sw_rpc_conn *c, uint8_t *bytes, size_t n, struct sw_err *err);
+int rpc_conn_frames(struct sw_rpc_conn *c, const uint8_t *plain, size_t n, struct sw_err *err);
 
 /* sendq.c: what leaves */
-void conn_send(struct sw_rpc_conn *c);
-/** conn_flush_goaway() - bypass everything that waits and write one GOAWAY. */
-void conn_flush_goaway(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why);
-void stream_ready(struct sw_rpc_stream *s);
-/** stream_writable() - tell on_writable when there is room again. */
-void stream_writable(struct sw_rpc_stream *s);
+void rpc_conn_send(struct sw_rpc_conn *c);
+/** rpc_conn_flush_goaway() - bypass everything that waits and write one GOAWAY. */
+void rpc_conn_flush_goaway(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why);
+void rpc_stream_ready(struct sw_rpc_stream *s);
+/** rpc_stream_writable() - tell on_writable when there is room again. */
+void rpc_stream_writable(struct sw_rpc_stream *s);
 
 /* stream.c */
-struct sw_rpc_stream *stream_new(struct sw_rpc_conn *c, uint32_t id, struct sw_err *err);
-void stream_hold(struct sw_rpc_stream *s);
-void stream_release(struct sw_rpc_stream *s);
-/** stream_remove() - out of the connection; frees when nobody holds it. */
-void stream_remove(struct sw_rpc_stream *s);
-/** stream_finish() - remove and tell on_close, unless detached. */
-void stream_finish(struct sw_rpc_stream *s, const struct sw_err *why);
-/** stream_maybe_done() - both halves over: on_close(NULL) is due in a later turn. */
-void stream_maybe_done(struct sw_rpc_stream *s);
-void stream_reset(struct sw_rpc_stream *s, const struct sw_err *why);
-/** stream_due() - have stream_deliver() and stream_writable() run in a later turn. */
-void stream_due(struct sw_rpc_stream *s);
-/** stream_credit() - the peer gave @n bytes. Return: 0, SW_E_PROTOCOL. */
-int stream_credit(struct sw_rpc_stream *s, uint32_t n, struct sw_err *err);
+struct sw_rpc_stream *rpc_stream_new(struct sw_rpc_conn *c, uint32_t id, struct sw_err *err);
+void rpc_stream_hold(struct sw_rpc_stream *s);
+void rpc_stream_release(struct sw_rpc_stream *s);
+/** rpc_stream_remove() - out of the connection; frees when nobody holds it. */
+void rpc_stream_remove(struct sw_rpc_stream *s);
+/** rpc_stream_finish() - remove and tell on_close, unless detached. */
+void rpc_stream_finish(struct sw_rpc_stream *s, const struct sw_err *why);
+/** rpc_stream_maybe_done() - both halves over: on_close(NULL) is due in a later turn. */
+void rpc_stream_maybe_done(struct sw_rpc_stream *s);
+void rpc_stream_reset(struct sw_rpc_stream *s, const struct sw_err *why);
+/** rpc_stream_due() - have rpc_stream_deliver() and rpc_stream_writable() run in a later turn. */
+void rpc_stream_due(struct sw_rpc_stream *s);
+/** rpc_stream_credit() - the peer gave @n bytes. Return: 0, SW_E_PROTOCOL. */
+int rpc_stream_credit(struct sw_rpc_stream *s, uint32_t n, struct sw_err *err);
 
 /* streamrx.c */
-int stream_data(struct sw_rpc_stream *s, const struct frame *f, int fd, struct sw_err *err);
-void stream_peer_end(struct sw_rpc_stream *s);
-void stream_peer_status(struct sw_rpc_stream *s, const struct sw_err *status);
-void stream_deliver(struct sw_rpc_stream *s);
-void stream_drop_inbox(struct sw_rpc_stream *s);
+int rpc_stream_data(struct sw_rpc_stream *s, const struct frame *f, int fd, struct sw_err *err);
+void rpc_stream_peer_end(struct sw_rpc_stream *s);
+void rpc_stream_peer_status(struct sw_rpc_stream *s, const struct sw_err *status);
+void rpc_stream_deliver(struct sw_rpc_stream *s);
+void rpc_stream_drop_inbox(struct sw_rpc_stream *s);
 
 /* call.c: accepting side of unary methods */
-extern const struct sw_rpc_stream_cb call_server_cb;
+extern const struct sw_rpc_stream_cb rpc_call_server_cb;
 
 /* server.c */
-void server_conn_up(struct sw_rpc_conn *c); /* no longer half open */
+void rpc_server_conn_up(struct sw_rpc_conn *c); /* no longer half open */
 /* Dead; @was: before. */
-void server_conn_gone(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why);
-int server_verify(struct sw_rpc_conn *c, struct sw_err *err);
+void rpc_server_conn_gone(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why);
+int rpc_server_verify(struct sw_rpc_conn *c, struct sw_err *err);
 
 /* dial.c */
-void dial_free(struct sw_rpc_conn *c);
-void dial_opened(struct sw_rpc_conn *c, int status);
+void rpc_dial_free(struct sw_rpc_conn *c);
+void rpc_dial_opened(struct sw_rpc_conn *c, int status);
 
 #endif

@@ -62,10 +62,10 @@ static unsigned priority_from(uint32_t wire)
     }
 }
 
-static int start_stream(struct sw_rpc_conn *c, uint32_t id, const struct frame_open *open,
+static int start_stream(struct sw_rpc_conn *c, uint32_t id, const struct rpc_frame_open *open,
                         const struct sw_rpc_method *m, struct sw_err *err)
 {
-    struct sw_rpc_stream *s = stream_new(c, id, err);
+    struct sw_rpc_stream *s = rpc_stream_new(c, id, err);
 
     if (s == NULL)
         return err->code;
@@ -75,34 +75,34 @@ static int start_stream(struct sw_rpc_conn *c, uint32_t id, const struct frame_o
     s->row = m;
     s->priority = priority_from(open->priority);
     if (open->deadline_ms != 0 && open->deadline_ms < UINT32_MAX) {
-        s->deadline_ms = conn_now_ms(c) + open->deadline_ms;
-        conn_due(c, s->deadline_ms);
+        s->deadline_ms = rpc_conn_now_ms(c) + open->deadline_ms;
+        rpc_conn_due(c, s->deadline_ms);
     }
     if (m->on_call != NULL) {
-        s->cb = &call_server_cb;
+        s->cb = &rpc_call_server_cb;
         return 0;
     }
-    stream_hold(s);
+    rpc_stream_hold(s);
     m->on_open(s, m->arg);
     if (!s->gone && !s->detached && !s->tx_end && s->cb == NULL) {
         log_warn("stream opened and left alone method=%s", m->name);
         (void)sw_err_set(err, SW_E_INTERNAL, "%s is not served", m->name);
         sw_rpc_stream_fail(s, err);
     }
-    stream_release(s);
+    rpc_stream_release(s);
     return 0;
 }
 
 static int take_open(struct sw_rpc_conn *c, const struct frame *f, struct sw_err *err)
 {
     const struct sw_rpc_method *m;
-    struct frame_open open;
+    struct rpc_frame_open open;
     int r;
 
     if (f->stream % 2 != (c->dialer ? 0 : 1) || f->stream <= c->last_peer_id)
         return sw_err_set(err, SW_E_PROTOCOL, "stream %u opened out of turn", f->stream);
     c->last_peer_id = f->stream;
-    r = frame_open(f, &open, err);
+    r = rpc_frame_open(f, &open, err);
     if (r < 0)
         return r;
     m = find_method(c, open.method);
@@ -111,8 +111,8 @@ static int take_open(struct sw_rpc_conn *c, const struct frame *f, struct sw_err
         r = start_stream(c, f->stream, &open, m, err);
     if (r < 0) { /* refused: the connection goes on */
         log_debug("call refused peer=%s reason=\"%s\"", c->peer.address, err->msg);
-        frame_put_status(&c->control, f->stream, FRAME_RESET, err);
-        conn_kick(c);
+        rpc_frame_put_status(&c->control, f->stream, FRAME_RESET, err);
+        rpc_conn_kick(c);
     }
     return 0;
 }
@@ -160,27 +160,27 @@ static int take_stream_frame(struct sw_rpc_conn *c, const struct frame *f, struc
         sw_close_ptr(&fd);
         return err->code;
     }
-    stream_hold(s);
+    rpc_stream_hold(s);
     switch (f->type) {
     case FRAME_DATA:
-        r = stream_data(s, f, fd, err);
+        r = rpc_stream_data(s, f, fd, err);
         break;
     case FRAME_END:
-        stream_peer_end(s);
+        rpc_stream_peer_end(s);
         break;
     case FRAME_STATUS:
-        frame_status(f, &status);
-        stream_peer_status(s, &status);
+        rpc_frame_status(f, &status);
+        rpc_stream_peer_status(s, &status);
         break;
     case FRAME_RESET:
-        frame_status(f, &status);
-        stream_finish(s, &status);
+        rpc_frame_status(f, &status);
+        rpc_stream_finish(s, &status);
         break;
     default: /* FRAME_WINDOW */
-        r = stream_credit(s, frame_window(f), err);
+        r = rpc_stream_credit(s, rpc_frame_window(f), err);
         break;
     }
-    stream_release(s);
+    rpc_stream_release(s);
     return r;
 }
 
@@ -190,9 +190,9 @@ static int take_welcome(struct sw_rpc_conn *c, const struct frame *f, struct sw_
 
     if (!c->dialer || c->state != CONN_WELCOME)
         return sw_err_set(err, SW_E_PROTOCOL, "welcome out of turn");
-    if (frame_welcome(f, c->peer.my_address, sizeof(c->peer.my_address), &now_ns, err) < 0)
+    if (rpc_frame_welcome(f, c->peer.my_address, sizeof(c->peer.my_address), &now_ns, err) < 0)
         return err->code;
-    conn_up(c);
+    rpc_conn_up(c);
     return 0;
 }
 
@@ -206,21 +206,21 @@ static int take_frame(struct sw_rpc_conn *c, const struct frame *f, struct sw_er
     case FRAME_OPEN:
         return take_open(c, f, err);
     case FRAME_PING:
-        frame_put(&c->control, &pong);
-        conn_kick(c);
+        rpc_frame_put(&c->control, &pong);
+        rpc_conn_kick(c);
         return 0;
     case FRAME_PONG:
         return 0;
     case FRAME_REKEY:
-        channel_rekey_recv(&c->channel);
+        rpc_channel_rekey_recv(&c->channel);
         return 0;
     case FRAME_WELCOME:
         return take_welcome(c, f, err);
     case FRAME_GOAWAY: {
         struct sw_err why;
 
-        frame_status(f, &why);
-        conn_die(c, &why, false, true);
+        rpc_frame_status(f, &why);
+        rpc_conn_die(c, &why, false, true);
         return 0;
     }
     default:
@@ -228,13 +228,13 @@ static int take_frame(struct sw_rpc_conn *c, const struct frame *f, struct sw_er
     }
 }
 
-int conn_frames(struct sw_rpc_conn *c, const uint8_t *plain, size_t n, struct sw_err *err)
+int rpc_conn_frames(struct sw_rpc_conn *c, const uint8_t *plain, size_t n, struct sw_err *err)
 {
     struct frame f;
     int r;
 
     while (c->state != CONN_DEAD) {
-        r = frame_next(&plain, &n, &f, err);
+        r = rpc_frame_next(&plain, &n, &f, err);
         if (r != 0)
             return r < 0 ? r : 0;
         if (f.type == FRAME_REKEY && n > 0)
@@ -252,35 +252,35 @@ static int handshake_over(struct sw_rpc_conn *c, struct sw_err *err)
 {
     int r = 0;
 
-    handshake_channel(c->hs, &c->channel);
-    handshake_peer(c->hs, &c->peer);
+    rpc_handshake_channel(c->hs, &c->channel);
+    rpc_handshake_peer(c->hs, &c->peer);
     if (c->dialer && c->peer.purpose == SW_RPC_JOIN) {
-        c->root = sw_memdup(handshake_root(c->hs), sizeof(*c->root));
+        c->root = sw_memdup(rpc_handshake_root(c->hs), sizeof(*c->root));
         if (c->root == NULL)
             r = sw_err_set(err, -ENOMEM, "no memory for a connection");
     }
-    handshake_free(c->hs);
+    rpc_handshake_free(c->hs);
     c->hs = NULL;
-    conn_go(c, CONN_WELCOME);
+    rpc_conn_go(c, CONN_WELCOME);
     if (r < 0 || c->dialer)
         return r;
-    r = server_verify(c, err);
+    r = rpc_server_verify(c, err);
     if (r == 0)
-        conn_welcome(c);
+        rpc_conn_welcome(c);
     return r;
 }
 
 static int take_handshake(struct sw_rpc_conn *c, const uint8_t *body, size_t n, struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf out = SW_BUF_INIT;
-    int r = handshake_take(c->hs, body, n, &out, err);
+    int r = rpc_handshake_take(c->hs, body, n, &out, err);
 
     if (r < 0) {
-        if (handshake_is_keyed(c->hs)) { /* the refusal can be told in private */
-            handshake_channel(c->hs, &c->channel);
-            handshake_free(c->hs);
+        if (rpc_handshake_is_keyed(c->hs)) { /* the refusal can be told in private */
+            rpc_handshake_channel(c->hs, &c->channel);
+            rpc_handshake_free(c->hs);
             c->hs = NULL;
-            conn_go(c, CONN_WELCOME);
+            rpc_conn_go(c, CONN_WELCOME);
         }
         return c->dialer ? sw_err_wrap(err, "%s", c->peer.address) : r;
     }
@@ -303,8 +303,8 @@ static int take_record(struct sw_rpc_conn *c, uint8_t *body, size_t n, struct sw
 
     if (c->state == CONN_HANDSHAKE)
         return take_handshake(c, body, n, err);
-    r = channel_open(&c->channel, body, n, &plain_len, err);
-    return r < 0 ? r : conn_frames(c, body, plain_len, err);
+    r = rpc_channel_open(&c->channel, body, n, &plain_len, err);
+    return r < 0 ? r : rpc_conn_frames(c, body, plain_len, err);
 }
 
 /* Gather an incomplete record in c->rx. Return: bytes used, or < 0. */
@@ -331,7 +331,7 @@ static int take_gathered(struct sw_rpc_conn *c, struct sw_err *err)
     size_t n;
     int r;
 
-    if (record_take(whole.data, whole.len, &body, &n) == 0)
+    if (rpc_record_take(whole.data, whole.len, &body, &n) == 0)
         return 0;
     sw_buf_init(&c->rx); /* idle connections keep no memory */
     r = take_record(c, body, n, err);
@@ -339,12 +339,12 @@ static int take_gathered(struct sw_rpc_conn *c, struct sw_err *err)
     return r;
 }
 
-int conn_bytes(struct sw_rpc_conn *c, uint8_t *bytes, size_t n, struct sw_err *err)
+int rpc_conn_bytes(struct sw_rpc_conn *c, uint8_t *bytes, size_t n, struct sw_err *err)
 {
     while (n > 0 && c->state != CONN_DEAD) {
         uint8_t *body;
         size_t len;
-        size_t used = c->rx.len == 0 ? record_take(bytes, n, &body, &len) : 0;
+        size_t used = c->rx.len == 0 ? rpc_record_take(bytes, n, &body, &len) : 0;
         int r;
 
         if (used > 0) {

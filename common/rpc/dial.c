@@ -44,7 +44,7 @@ static void dial_destroy(struct dial *d)
     sw_secret_free(d);
 }
 
-void dial_free(struct sw_rpc_conn *c)
+void rpc_dial_free(struct sw_rpc_conn *c)
 {
     struct dial *d = c->dial;
 
@@ -62,7 +62,7 @@ void dial_free(struct sw_rpc_conn *c)
 
 static void give_up(struct sw_rpc_conn *c, const struct sw_err *why)
 {
-    conn_die(c, why, false, true);
+    rpc_conn_die(c, why, false, true);
 }
 
 /* ------------------------------------------------------------------ TCP */
@@ -76,8 +76,8 @@ static void try_next(struct sw_rpc_conn *c)
         struct transport *t;
 
         d->next = d->next->ai_next;
-        if (transport_tcp_dial(&t, c->loop, to, &d->last) == 0) {
-            conn_attach(c, t);
+        if (rpc_transport_tcp_dial(&t, c->loop, to, &d->last) == 0) {
+            rpc_conn_attach(c, t);
             return;
         }
     }
@@ -99,21 +99,21 @@ static int shake_hands(struct sw_rpc_conn *c, struct sw_err *err)
     size_t len;
     int r;
 
-    r = handshake_new(&c->hs, &opt, err);
+    r = rpc_handshake_new(&c->hs, &opt, err);
     if (r == 0)
-        r = handshake_start(c->hs, &out, err);
+        r = rpc_handshake_start(c->hs, &out, err);
     if (r < 0)
         return r;
     len = out.len;
     r = c->transport->ops->write(c->transport, (uint8_t *)sw_buf_steal(&out), len, NULL, 0);
     if (r == 0)
-        r = transport_tcp_read(c->transport);
+        r = rpc_transport_tcp_read(c->transport);
     if (r < 0)
         return sw_err_set(err, r, "connect to %s: %s", c->peer.address, uv_strerror(r));
     return 0;
 }
 
-void dial_opened(struct sw_rpc_conn *c, int status)
+void rpc_dial_opened(struct sw_rpc_conn *c, int status)
 {
     struct dial *d = c->dial;
     struct sw_err err;
@@ -125,12 +125,12 @@ void dial_opened(struct sw_rpc_conn *c, int status)
         try_next(c);
         return;
     }
-    conn_go(c, CONN_HANDSHAKE);
+    rpc_conn_go(c, CONN_HANDSHAKE);
     if (shake_hands(c, &err) < 0) {
         give_up(c, &err);
         return;
     }
-    dial_free(c);
+    rpc_dial_free(c);
 }
 
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
@@ -151,7 +151,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *foun
         return;
     }
     d->next = found;
-    conn_go(c, CONN_CONNECT);
+    rpc_conn_go(c, CONN_CONNECT);
     try_next(c);
 }
 
@@ -180,11 +180,11 @@ static int start_tcp(struct sw_rpc_conn *c, struct sw_err *err)
 
     if (sw_hostport_numeric(&c->dial->to, &sa, err) < 0)
         return resolve(c, err);
-    conn_go(c, CONN_CONNECT);
-    r = transport_tcp_dial(&t, c->loop, (const struct sockaddr *)&sa, err);
+    rpc_conn_go(c, CONN_CONNECT);
+    r = rpc_transport_tcp_dial(&t, c->loop, (const struct sockaddr *)&sa, err);
     if (r < 0)
         return sw_err_wrap(err, "connect to %s", c->peer.address);
-    conn_attach(c, t);
+    rpc_conn_attach(c, t);
     return 0;
 }
 
@@ -201,7 +201,7 @@ static int start_unix(struct sw_rpc_conn *c, struct sw_err *err)
     if (r == 0)
         r = sw_unix_cred(fd, &cred, err);
     if (r == 0)
-        r = transport_unix_new(&t, c->loop, fd, err);
+        r = rpc_transport_unix_new(&t, c->loop, fd, err);
     if (r < 0)
         return r;
     (void)sw_steal_fd(&fd);
@@ -210,9 +210,9 @@ static int start_unix(struct sw_rpc_conn *c, struct sw_err *err)
     c->peer.uid = cred.uid;
     c->peer.gid = cred.gid;
     c->fds_allowed = true;
-    conn_attach(c, t);
-    conn_go(c, CONN_WELCOME);
-    dial_free(c);
+    rpc_conn_attach(c, t);
+    rpc_conn_go(c, CONN_WELCOME);
+    rpc_dial_free(c);
     return 0;
 }
 
@@ -284,7 +284,7 @@ static void set_up_conn(struct sw_rpc_conn *c, const struct sw_rpc_dial *dial)
         c->own_not_after_ns = dial->identity->cert.not_after_ns;
     c->timeout_ms = dial->timeout_ms != 0 ? dial->timeout_ms : DIAL_TIMEOUT_MS;
     sw_timer_stop(&c->tick);
-    conn_due(c, c->started_ms + c->timeout_ms);
+    rpc_conn_due(c, c->started_ms + c->timeout_ms);
 }
 
 int sw_rpc_dial(struct sw_rpc_conn **out, const struct sw_rpc_dial *dial, struct sw_err *err)
@@ -300,7 +300,7 @@ int sw_rpc_dial(struct sw_rpc_conn **out, const struct sw_rpc_dial *dial, struct
     if (d == NULL)
         return sw_err_set(err, -ENOMEM, "no memory for a connection");
     r = fill(d, dial, is_unix, err);
-    c = r == 0 ? conn_new(dial->loop, dial->limits, err) : NULL;
+    c = r == 0 ? rpc_conn_new(dial->loop, dial->limits, err) : NULL;
     if (c == NULL) {
         dial_destroy(d);
         return err->code;
@@ -311,7 +311,7 @@ int sw_rpc_dial(struct sw_rpc_conn **out, const struct sw_rpc_dial *dial, struct
     r = sw_turn_init(&d->start, dial->loop, on_start, c, err);
     if (r < 0) {
         c->on_down = NULL;
-        conn_die(c, err, false, false);
+        rpc_conn_die(c, err, false, false);
         return r;
     }
     sw_turn_ask(&d->start);

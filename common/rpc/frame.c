@@ -53,7 +53,7 @@ static bool obeys(const struct frame *f, const struct rule *r)
     return (f->flags & FRAME_MORE) == 0 || f->flags == FRAME_MORE;
 }
 
-int frame_next(const uint8_t **p, size_t *left, struct frame *out, struct sw_err *err)
+int rpc_frame_next(const uint8_t **p, size_t *left, struct frame *out, struct sw_err *err)
 {
     const uint8_t *h = *p;
     struct frame f;
@@ -79,7 +79,7 @@ int frame_next(const uint8_t **p, size_t *left, struct frame *out, struct sw_err
     return 0;
 }
 
-void frame_header(uint8_t out[FRAME_HEADER], const struct frame *f)
+void rpc_frame_header(uint8_t out[FRAME_HEADER], const struct frame *f)
 {
     put_u32(out, f->stream);
     out[4] = f->type;
@@ -89,13 +89,13 @@ void frame_header(uint8_t out[FRAME_HEADER], const struct frame *f)
     put_u32(out + 8, f->len);
 }
 
-void frame_put(struct sw_buf *out, const struct frame *f)
+void rpc_frame_put(struct sw_buf *out, const struct frame *f)
 {
     uint8_t *at = sw_buf_reserve(out, FRAME_HEADER + f->len);
 
     if (at == NULL)
         return;
-    frame_header(at, f);
+    rpc_frame_header(at, f);
     if (f->payload == NULL || f->len == 0) {
         sw_buf_commit(out, FRAME_HEADER);
         return;
@@ -114,11 +114,11 @@ static void put_msg(struct sw_buf *out, uint32_t stream, enum frame_type type, c
         return;
     }
     f.len = (uint32_t)protobuf_c_message_pack(msg, payload);
-    frame_put(out, &f);
+    rpc_frame_put(out, &f);
 }
 
-void frame_put_status(struct sw_buf *out, uint32_t stream, enum frame_type type,
-                      const struct sw_err *status)
+void rpc_frame_put_status(struct sw_buf *out, uint32_t stream, enum frame_type type,
+                          const struct sw_err *status)
 {
     Swarm__V1__RpcStatus m = SWARM__V1__RPC_STATUS__INIT;
     char text[SW_ERR_MSG_MAX];
@@ -129,7 +129,7 @@ void frame_put_status(struct sw_buf *out, uint32_t stream, enum frame_type type,
     put_msg(out, stream, type, &m);
 }
 
-void frame_status(const struct frame *f, struct sw_err *out)
+void rpc_frame_status(const struct frame *f, struct sw_err *out)
 {
     Swarm__V1__RpcStatus *m;
     struct sw_err ignored;
@@ -142,7 +142,7 @@ void frame_status(const struct frame *f, struct sw_err *out)
     pb_free(m);
 }
 
-void frame_put_open(struct sw_buf *out, uint32_t stream, const struct frame_open *open)
+void rpc_frame_put_open(struct sw_buf *out, uint32_t stream, const struct rpc_frame_open *open)
 {
     Swarm__V1__RpcOpen m = SWARM__V1__RPC_OPEN__INIT;
 
@@ -152,33 +152,33 @@ void frame_put_open(struct sw_buf *out, uint32_t stream, const struct frame_open
     put_msg(out, stream, FRAME_OPEN, &m);
 }
 
-int frame_open(const struct frame *f, struct frame_open *out, struct sw_err *err)
+int rpc_frame_open(const struct frame *f, struct rpc_frame_open *out, struct sw_err *err)
 {
     Swarm__V1__RpcOpen *m;
     int r = pb_unpack(&swarm__v1__rpc_open__descriptor, f->payload, f->len, &m, err);
 
     if (r < 0)
         return r;
-    *out = (struct frame_open){ m->method, m->priority, m->deadline_ms };
+    *out = (struct rpc_frame_open){ m->method, m->priority, m->deadline_ms };
     pb_free(m);
     return 0;
 }
 
-void frame_put_window(struct sw_buf *out, uint32_t stream, uint32_t credit)
+void rpc_frame_put_window(struct sw_buf *out, uint32_t stream, uint32_t credit)
 {
     uint8_t payload[4];
     const struct frame f = { stream, FRAME_WINDOW, 0, payload, sizeof(payload) };
 
     put_u32(payload, credit);
-    frame_put(out, &f);
+    rpc_frame_put(out, &f);
 }
 
-uint32_t frame_window(const struct frame *f)
+uint32_t rpc_frame_window(const struct frame *f)
 {
     return get_u32(f->payload);
 }
 
-void frame_put_welcome(struct sw_buf *out, const char *address, int64_t now_ns)
+void rpc_frame_put_welcome(struct sw_buf *out, const char *address, int64_t now_ns)
 {
     Swarm__V1__RpcWelcome m = SWARM__V1__RPC_WELCOME__INIT;
 
@@ -187,8 +187,8 @@ void frame_put_welcome(struct sw_buf *out, const char *address, int64_t now_ns)
     put_msg(out, 0, FRAME_WELCOME, &m);
 }
 
-int frame_welcome(const struct frame *f, char *address, size_t room, int64_t *now_ns,
-                  struct sw_err *err)
+int rpc_frame_welcome(const struct frame *f, char *address, size_t room, int64_t *now_ns,
+                      struct sw_err *err)
 {
     Swarm__V1__RpcWelcome *m;
     int r = pb_unpack(&swarm__v1__rpc_welcome__descriptor, f->payload, f->len, &m, err);

@@ -44,38 +44,38 @@ struct frame {
 };
 
 /**
- * frame_next() - take one frame off the front of a record
+ * rpc_frame_next() - take one frame off the front of a record
  * @p: advanced; @left: reduced
  *
  * Return: 0; 1 when the record is used up; SW_E_PROTOCOL for anything that no peer of ours sends:
  * unknown type, flags of another type, wrong length for its type, cut.
  */
-int frame_next(const uint8_t **p, size_t *left, struct frame *out, struct sw_err *err);
-/** frame_put() - header and payload appended; a failure sticks to @out. @f->payload may be NULL
+int rpc_frame_next(const uint8_t **p, size_t *left, struct frame *out, struct sw_err *err);
+/** rpc_frame_put() - header and payload appended; a failure sticks to @out. @f->payload may be NULL
  * when the caller appends it. */
-void frame_put(struct sw_buf *out, const struct frame *f);
-/** frame_header() - the 12 bytes alone. */
-void frame_header(uint8_t out[FRAME_HEADER], const struct frame *f);
+void rpc_frame_put(struct sw_buf *out, const struct frame *f);
+/** rpc_frame_header() - the 12 bytes alone. */
+void rpc_frame_header(uint8_t out[FRAME_HEADER], const struct frame *f);
 
-void frame_put_status(struct sw_buf *out, uint32_t stream, enum frame_type type,
-                      const struct sw_err *status);
-/** frame_status() - a status payload as an error; what makes no sense becomes SW_E_PROTOCOL. */
-void frame_status(const struct frame *f, struct sw_err *out);
+void rpc_frame_put_status(struct sw_buf *out, uint32_t stream, enum frame_type type,
+                          const struct sw_err *status);
+/** rpc_frame_status() - a status payload as an error; what makes no sense becomes SW_E_PROTOCOL. */
+void rpc_frame_status(const struct frame *f, struct sw_err *out);
 
-struct frame_open {
+struct rpc_frame_open {
     uint32_t method;
     uint32_t priority;
     uint64_t deadline_ms;
 };
-void frame_put_open(struct sw_buf *out, uint32_t stream, const struct frame_open *open);
-int frame_open(const struct frame *f, struct frame_open *out, struct sw_err *err);
+void rpc_frame_put_open(struct sw_buf *out, uint32_t stream, const struct rpc_frame_open *open);
+int rpc_frame_open(const struct frame *f, struct rpc_frame_open *out, struct sw_err *err);
 
-void frame_put_window(struct sw_buf *out, uint32_t stream, uint32_t credit);
-uint32_t frame_window(const struct frame *f);
+void rpc_frame_put_window(struct sw_buf *out, uint32_t stream, uint32_t credit);
+uint32_t rpc_frame_window(const struct frame *f);
 
-void frame_put_welcome(struct sw_buf *out, const char *address, int64_t now_ns);
-/** frame_welcome() - @address: room for @room bytes. Return: 0, SW_E_PROTOCOL. */
-int frame_welcome(const struct frame *f, char *address, size_t room, int64_t *now_ns,
-                  struct sw_err *err);
+void rpc_frame_put_welcome(struct sw_buf *out, const char *address, int64_t now_ns);
+/** rpc_frame_welcome() - @address: room for @room bytes. Return: 0, SW_E_PROTOCOL. */
+int rpc_frame_welcome(const struct frame *f, char *address, size_t room, int64_t *now_ns,
+                      struct sw_err *err);
 
 #endif

@@ -32,7 +32,8 @@ struct handshake {
     struct sw_root root; /* joiner: what matched the token */
 };
 
-int handshake_new(struct handshake **out, const struct handshake_options *opt, struct sw_err *err)
+int rpc_handshake_new(struct handshake **out, const struct handshake_options *opt,
+                      struct sw_err *err)
 {
     struct handshake *h;
     bool joins = opt->dialer && opt->purpose == SW_RPC_JOIN;
@@ -61,7 +62,7 @@ int handshake_new(struct handshake **out, const struct handshake_options *opt, s
     return 0;
 }
 
-void handshake_free(struct handshake *h)
+void rpc_handshake_free(struct handshake *h)
 {
     if (h == NULL)
         return;
@@ -87,7 +88,7 @@ static int start_noise(struct handshake *h, const uint8_t *preamble, struct sw_e
     return r;
 }
 
-int handshake_start(struct handshake *h, struct sw_buf *out, struct sw_err *err)
+int rpc_handshake_start(struct handshake *h, struct sw_buf *out, struct sw_err *err)
 {
     uint8_t msg[HANDSHAKE_PREAMBLE + SW_NOISE_OVERHEAD];
     size_t n;
@@ -104,7 +105,7 @@ int handshake_start(struct handshake *h, struct sw_buf *out, struct sw_err *err)
         r = sw_noise_write(&h->noise, NULL, 0, msg + HANDSHAKE_PREAMBLE, &n, err);
     if (r < 0)
         return r;
-    record_put(out, msg, HANDSHAKE_PREAMBLE + n);
+    rpc_record_put(out, msg, HANDSHAKE_PREAMBLE + n);
     return sw_buf_failed(out) ? sw_err_set(err, -ENOMEM, "no memory for a handshake") : 0;
 }
 
@@ -133,7 +134,7 @@ static int send_hello(struct handshake *h, struct sw_buf *out, struct sw_err *er
     r = sw_noise_write(&h->noise, payload, n, msg, &n, err);
     if (r < 0)
         return r;
-    record_put(out, msg, n);
+    rpc_record_put(out, msg, n);
     return sw_buf_failed(out) ? sw_err_set(err, -ENOMEM, "no memory for a handshake") : 0;
 }
 
@@ -245,8 +246,8 @@ static int take_hello(struct handshake *h, const uint8_t *payload, size_t n, str
     return r;
 }
 
-int handshake_take(struct handshake *h, const uint8_t *record, size_t len, struct sw_buf *out,
-                   struct sw_err *err)
+int rpc_handshake_take(struct handshake *h, const uint8_t *record, size_t len, struct sw_buf *out,
+                       struct sw_err *err)
 {
     uint8_t payload[HANDSHAKE_MAX_BYTES];
     size_t n;
@@ -277,12 +278,12 @@ int handshake_take(struct handshake *h, const uint8_t *record, size_t len, struc
     return HANDSHAKE_DONE;
 }
 
-bool handshake_is_keyed(const struct handshake *h)
+bool rpc_handshake_is_keyed(const struct handshake *h)
 {
     return h->keyed;
 }
 
-void handshake_peer(const struct handshake *h, struct sw_rpc_peer *peer)
+void rpc_handshake_peer(const struct handshake *h, struct sw_rpc_peer *peer)
 {
     const struct sw_cert *c = &h->peer;
 
@@ -302,12 +303,12 @@ void handshake_peer(const struct handshake *h, struct sw_rpc_peer *peer)
     memcpy(peer->issuer, c->issuer, SW_SHA256_BYTES);
 }
 
-const struct sw_root *handshake_root(const struct handshake *h)
+const struct sw_root *rpc_handshake_root(const struct handshake *h)
 {
     return &h->root;
 }
 
-void handshake_channel(const struct handshake *h, struct channel *c)
+void rpc_handshake_channel(const struct handshake *h, struct channel *c)
 {
     assert(h->keyed);
     sw_noise_split(&h->noise, &c->send, &c->recv);

@@ -40,26 +40,27 @@ struct handshake_options {
 
 struct handshake; /* opaque, secret */
 
-/** handshake_new() - Return: 0; SW_E_INVALID; -ENOMEM. */
-int handshake_new(struct handshake **out, const struct handshake_options *opt, struct sw_err *err);
-void handshake_free(struct handshake *h); /* NULL is legal */
-/** handshake_start() - dialer: its first record is appended to @out. Return: 0, -ENOMEM. */
-int handshake_start(struct handshake *h, struct sw_buf *out, struct sw_err *err);
+/** rpc_handshake_new() - Return: 0; SW_E_INVALID; -ENOMEM. */
+int rpc_handshake_new(struct handshake **out, const struct handshake_options *opt,
+                      struct sw_err *err);
+void rpc_handshake_free(struct handshake *h); /* NULL is legal */
+/** rpc_handshake_start() - dialer: its first record is appended to @out. Return: 0, -ENOMEM. */
+int rpc_handshake_start(struct handshake *h, struct sw_buf *out, struct sw_err *err);
 
 #define HANDSHAKE_DONE 1
 /**
- * handshake_take() - the peer's next record; what we answer is appended to @out
+ * rpc_handshake_take() - the peer's next record; what we answer is appended to @out
  * Return: 0: go on; HANDSHAKE_DONE; SW_E_PROTOCOL, SW_E_CRYPTO, SW_E_PERMISSION, -ENOMEM.
  */
-int handshake_take(struct handshake *h, const uint8_t *record, size_t len, struct sw_buf *out,
-                   struct sw_err *err);
+int rpc_handshake_take(struct handshake *h, const uint8_t *record, size_t len, struct sw_buf *out,
+                       struct sw_err *err);
 /** handshake_keyed() - server: message 3 could be read, so an error can be told in private. */
-bool handshake_is_keyed(const struct handshake *h);
-/** handshake_peer() - once done: who it is (address fields are not touched). */
-void handshake_peer(const struct handshake *h, struct sw_rpc_peer *peer);
-/** handshake_root() - joiner, once done: the root that matched the token. */
-const struct sw_root *handshake_root(const struct handshake *h);
-/** handshake_channel() - the ciphers; when keyed. */
-void handshake_channel(const struct handshake *h, struct channel *c);
+bool rpc_handshake_is_keyed(const struct handshake *h);
+/** rpc_handshake_peer() - once done: who it is (address fields are not touched). */
+void rpc_handshake_peer(const struct handshake *h, struct sw_rpc_peer *peer);
+/** rpc_handshake_root() - joiner, once done: the root that matched the token. */
+const struct sw_root *rpc_handshake_root(const struct handshake *h);
+/** rpc_handshake_channel() - the ciphers; when keyed. */
+void rpc_handshake_channel(const struct handshake *h, struct channel *c);
 
 #endif

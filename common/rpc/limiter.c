@@ -53,7 +53,7 @@ static struct limiter_entry *find(struct limiter *l, const uint8_t key[16], uint
     return NULL;
 }
 
-void limiter_fail(struct limiter *l, const char *address, uint64_t now_ms)
+void rpc_limiter_fail(struct limiter *l, const char *address, uint64_t now_ms)
 {
     struct limiter_entry *room;
     struct limiter_entry *e;
@@ -72,7 +72,7 @@ void limiter_fail(struct limiter *l, const char *address, uint64_t now_ms)
         e->failures++;
 }
 
-uint64_t limiter_blocked(struct limiter *l, const char *address, uint64_t now_ms)
+uint64_t rpc_limiter_blocked(struct limiter *l, const char *address, uint64_t now_ms)
 {
     struct limiter_entry *room;
     struct limiter_entry *e;

@@ -25,9 +25,10 @@ struct limiter {
     struct limiter_entry entries[LIMITER_ENTRIES];
 };
 
-/** limiter_fail() - @address: "10.0.0.7:51234" or "[fd00::1]:51234"; anything else is ignored. */
-void limiter_fail(struct limiter *l, const char *address, uint64_t now_ms);
-/** limiter_blocked() - Return: milliseconds until the address may try again, 0: now. */
-uint64_t limiter_blocked(struct limiter *l, const char *address, uint64_t now_ms);
+/** rpc_limiter_fail() - @address: "10.0.0.7:51234" or "[fd00::1]:51234"; anything else is ignored.
+ */
+void rpc_limiter_fail(struct limiter *l, const char *address, uint64_t now_ms);
+/** rpc_limiter_blocked() - Return: milliseconds until the address may try again, 0: now. */
+uint64_t rpc_limiter_blocked(struct limiter *l, const char *address, uint64_t now_ms);
 
 #endif

@@ -6,7 +6,7 @@
 static struct sw_rpc_conn *make_end(struct uv_loop_s *loop, const struct sw_rpc_end *e, bool dialer,
                                     struct sw_err *err)
 {
-    struct sw_rpc_conn *c = conn_new(loop, e->limits, err);
+    struct sw_rpc_conn *c = rpc_conn_new(loop, e->limits, err);
 
     if (c == NULL)
         return NULL;
@@ -29,14 +29,14 @@ int sw_rpc_pair(struct uv_loop_s *loop, const struct sw_rpc_end *a, const struct
     struct sw_rpc_conn *x = make_end(loop, a, true, err);
     struct sw_rpc_conn *y = x != NULL ? make_end(loop, b, false, err) : NULL;
 
-    if (y == NULL || transport_pair(t, loop, err) < 0) {
+    if (y == NULL || rpc_transport_pair(t, loop, err) < 0) {
         sw_rpc_conn_close(x);
         sw_rpc_conn_close(y);
         return sw_err_set(err, -ENOMEM, "no memory for a connection");
     }
-    conn_attach(x, t[0]);
-    conn_attach(y, t[1]);
-    conn_kick(y); /* it welcomes the other from the next turn */
+    rpc_conn_attach(x, t[0]);
+    rpc_conn_attach(y, t[1]);
+    rpc_conn_kick(y); /* it welcomes the other from the next turn */
     out[0] = x;
     out[1] = y;
     return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How it works: what users send waits in its stream. conn_send() packs records while the transport
- * has little under way, so the order is decided as late as possible: control frames, then streams
- * by priority, in turn within one, a fragment each. Every eighth pick begins with the lowest, so
- * that bulk moves even when the rest never pauses. A stream is in a ready list exactly while its
- * first item could be sent now. */
+ * How it works: what users send waits in its stream. rpc_conn_send() packs records while the
+ * transport has little under way, so the order is decided as late as possible: control frames, then
+ * streams by priority, in turn within one, a fragment each. Every eighth pick begins with the
+ * lowest, so that bulk moves even when the rest never pauses. A stream is in a ready list exactly
+ * while its first item could be sent now. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static bool can_send(const struct sw_rpc_stream *s)
     return i->kind != ITEM_MESSAGE || s->credit >= FRAME_HEADER + (i->len > i->at ? 1u : 0u);
 }
 
-void stream_ready(struct sw_rpc_stream *s)
+void rpc_stream_ready(struct sw_rpc_stream *s)
 {
     if (!can_send(s)) {
         sw_list_del(&s->ready_link);
@@ -46,7 +46,7 @@ void stream_ready(struct sw_rpc_stream *s)
     }
     if (s->ready_link.next == &s->ready_link)
         sw_list_push_back(&s->conn->ready[s->priority], &s->ready_link);
-    conn_kick(s->conn);
+    rpc_conn_kick(s->conn);
 }
 
 static struct sw_rpc_stream *pick(struct sw_rpc_conn *c)
@@ -72,7 +72,7 @@ static void pop_item(struct sw_rpc_stream *s, struct item *i)
 static void tx_ended(struct sw_rpc_stream *s)
 {
     s->tx_done = true;
-    stream_maybe_done(s);
+    rpc_stream_maybe_done(s);
 }
 
 /* The next piece of a message. Return: bytes put, 0 when it does not fit. */
@@ -101,7 +101,7 @@ static size_t put_message(struct sw_rpc_stream *s, struct item *i, struct write 
     else if (next != NULL && next->kind == ITEM_END)
         f.flags |= FRAME_LAST;
     f.len = (uint32_t)n;
-    frame_header(at, &f);
+    rpc_frame_header(at, &f);
     if (n > 0)
         memcpy(at + FRAME_HEADER, i->bytes + i->at, n);
     i->at += n;
@@ -130,7 +130,7 @@ static size_t put_one(struct sw_rpc_stream *s, struct write *w, uint8_t *at, siz
     case ITEM_MESSAGE:
         return put_message(s, i, w, at, room);
     case ITEM_END:
-        frame_header(at, &end);
+        rpc_frame_header(at, &end);
         pop_item(s, i);
         tx_ended(s);
         return FRAME_HEADER;
@@ -146,7 +146,7 @@ static size_t put_one(struct sw_rpc_stream *s, struct write *w, uint8_t *at, siz
     s->open_sent = true;
     if (i->kind == ITEM_STATUS) {
         pop_item(s, i);
-        stream_remove(s); /* the last word; the owner is gone already */
+        rpc_stream_remove(s); /* the last word; the owner is gone already */
         return n;
     }
     pop_item(s, i);
@@ -165,7 +165,7 @@ static size_t put_control(struct sw_rpc_conn *c, uint8_t *at, size_t room)
     while (left > 0) {
         const uint8_t *start = p;
         size_t was = left;
-        int r = frame_next(&p, &left, &f, &ignored);
+        int r = rpc_frame_next(&p, &left, &f, &ignored);
 
         assert(r == 0); /* our own frames */
         if (was - left > room - put)
@@ -187,15 +187,15 @@ static size_t put_streams(struct sw_rpc_conn *c, struct write *w, uint8_t *at, s
     while (room - put >= FRAME_HEADER && (s = pick(c)) != NULL) {
         size_t n;
 
-        stream_hold(s);
+        rpc_stream_hold(s);
         n = put_one(s, w, at + put, room - put);
         put += n;
         sw_list_del(&s->ready_link); /* and behind the others when it has more */
         if (!s->gone && can_send(s))
             sw_list_push_back(&c->ready[s->priority], &s->ready_link);
         if (!s->gone && s->was_full)
-            stream_due(s);
-        stream_release(s);
+            rpc_stream_due(s);
+        rpc_stream_release(s);
         if (n == 0)
             break;
     }
@@ -207,21 +207,21 @@ static ssize_t add_record(struct sw_rpc_conn *c, struct write *w)
 {
     static _Thread_local uint8_t plain[RECORD_PLAIN];
     const struct frame rekey = { .type = FRAME_REKEY };
-    uint64_t now = conn_now_ms(c);
+    uint64_t now = rpc_conn_now_ms(c);
     size_t n;
     int r;
 
-    if (channel_wants_rekey(&c->channel, now)) {
-        frame_header(plain, &rekey);
-        r = channel_seal(&c->channel, plain, FRAME_HEADER, &w->out);
-        channel_rekey_send(&c->channel, now);
+    if (rpc_channel_wants_rekey(&c->channel, now)) {
+        rpc_frame_header(plain, &rekey);
+        r = rpc_channel_seal(&c->channel, plain, FRAME_HEADER, &w->out);
+        rpc_channel_rekey_send(&c->channel, now);
         return r < 0 ? r : (ssize_t)FRAME_HEADER;
     }
     n = put_control(c, plain, sizeof(plain));
     n += put_streams(c, w, plain + n, sizeof(plain) - n);
     if (n == 0)
         return 0;
-    r = channel_seal(&c->channel, plain, n, &w->out);
+    r = rpc_channel_seal(&c->channel, plain, n, &w->out);
     return r < 0 ? r : (ssize_t)n;
 }
 
@@ -243,17 +243,17 @@ static void give_up(struct sw_rpc_conn *c, struct write *w, int code)
         (void)close(w->fds[i]);
     sw_buf_fini(&w->out);
     (void)sw_err_set(&why, code, "cannot send to %s", c->peer.address);
-    conn_die(c, &why, false, true);
+    rpc_conn_die(c, &why, false, true);
 }
 
-void conn_send(struct sw_rpc_conn *c)
+void rpc_conn_send(struct sw_rpc_conn *c)
 {
     if (c->state == CONN_UP && (sw_buf_failed(&c->control) || c->control.len > CONTROL_MAX)) {
         struct sw_err why;
 
         (void)sw_err_set(&why, SW_E_EXHAUSTED, "%s does not read what it asked for",
                          c->peer.address);
-        conn_die(c, &why, false, true);
+        rpc_conn_die(c, &why, false, true);
         return;
     }
     while (c->state == CONN_UP && has_work(c) && c->transport->queued < CONN_SEND_HIGH) {
@@ -282,7 +282,7 @@ void conn_send(struct sw_rpc_conn *c)
     }
 }
 
-void conn_flush_goaway(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why)
+void rpc_conn_flush_goaway(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf plain = SW_BUF_INIT;
     struct sw_buf out = SW_BUF_INIT;
@@ -290,8 +290,8 @@ void conn_flush_goaway(struct sw_rpc_conn *c, enum conn_state was, const struct 
 
     if (was != CONN_UP && was != CONN_WELCOME)
         return;
-    frame_put_status(&plain, 0, FRAME_GOAWAY, why);
-    if (sw_buf_failed(&plain) || channel_seal(&c->channel, plain.data, plain.len, &out) < 0) {
+    rpc_frame_put_status(&plain, 0, FRAME_GOAWAY, why);
+    if (sw_buf_failed(&plain) || rpc_channel_seal(&c->channel, plain.data, plain.len, &out) < 0) {
         sw_buf_fini(&out);
         return;
     }
@@ -299,7 +299,7 @@ void conn_flush_goaway(struct sw_rpc_conn *c, enum conn_state was, const struct 
     (void)c->transport->ops->write(c->transport, (uint8_t *)sw_buf_steal(&out), len, NULL, 0);
 }
 
-void stream_writable(struct sw_rpc_stream *s)
+void rpc_stream_writable(struct sw_rpc_stream *s)
 {
     if (s->gone || s->detached || !s->was_full || s->tx_end)
         return;

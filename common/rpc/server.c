@@ -69,7 +69,7 @@ static void room_again(struct sw_rpc_server *s)
         sw_timer_start(&s->pause, 0);
 }
 
-void server_conn_up(struct sw_rpc_conn *c)
+void rpc_server_conn_up(struct sw_rpc_conn *c)
 {
     struct sw_rpc_server *s = c->server;
 
@@ -91,13 +91,14 @@ static void log_refusal(struct sw_rpc_server *s, const struct sw_rpc_conn *c,
         s->logged_since_ms = now;
         s->logged = 0;
     }
-    if (s->logged++ < REFUSALS_LOGGED)
+    /* Who connects and leaves without a word is usually a health check. */
+    if (c->heard_ms != c->started_ms && s->logged++ < REFUSALS_LOGGED)
         log_info("peer refused address=%s reason=\"%s\"", c->peer.address, why->msg);
     else
         log_debug("peer refused address=%s reason=\"%s\"", c->peer.address, why->msg);
 }
 
-void server_conn_gone(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why)
+void rpc_server_conn_gone(struct sw_rpc_conn *c, enum conn_state was, const struct sw_err *why)
 {
     struct sw_rpc_server *s = c->server;
 
@@ -112,13 +113,13 @@ void server_conn_gone(struct sw_rpc_conn *c, enum conn_state was, const struct s
         log_refusal(s, c, why);
 }
 
-int server_verify(struct sw_rpc_conn *c, struct sw_err *err)
+int rpc_server_verify(struct sw_rpc_conn *c, struct sw_err *err)
 {
     struct sw_rpc_server *s = c->server;
     uint64_t wait_ms;
 
     if (c->peer.purpose == SW_RPC_JOIN) {
-        wait_ms = limiter_blocked(s->limiter, c->peer.address, conn_now_ms(c));
+        wait_ms = rpc_limiter_blocked(s->limiter, c->peer.address, rpc_conn_now_ms(c));
         if (wait_ms > 0)
             return sw_err_set(err, SW_E_PERMISSION,
                               "too many wrong join tokens from your address, try again in %llu s",
@@ -131,7 +132,7 @@ int server_verify(struct sw_rpc_conn *c, struct sw_err *err)
 void sw_rpc_token_failed(struct sw_rpc_conn *c)
 {
     if (c->server != NULL)
-        limiter_fail(c->server->limiter, c->peer.address, conn_now_ms(c));
+        rpc_limiter_fail(c->server->limiter, c->peer.address, rpc_conn_now_ms(c));
 }
 
 /* ------------------------------------------------------------------ accepting */
@@ -158,7 +159,7 @@ static bool make_room(struct sw_rpc_server *s)
     age_ms = uv_now(s->loop) - oldest->started_ms;
     if (age_ms >= patience_ms(oldest) && oldest->overdue) {
         (void)sw_err_set(&why, SW_E_EXHAUSTED, "too many unfinished handshakes");
-        conn_die(oldest, &why, false, true);
+        rpc_conn_die(oldest, &why, false, true);
         s->waits = false; /* that one's place is taken now */
         return true;
     }
@@ -171,7 +172,7 @@ static bool make_room(struct sw_rpc_server *s)
 
 static struct sw_rpc_conn *new_conn(struct sw_rpc_server *s, struct sw_err *err)
 {
-    struct sw_rpc_conn *c = conn_new(s->loop, &s->limits, err);
+    struct sw_rpc_conn *c = rpc_conn_new(s->loop, &s->limits, err);
 
     if (c == NULL)
         return NULL;
@@ -205,13 +206,13 @@ static int accept_tcp(struct sw_rpc_server *s, struct transport *t, const char *
     }
     (void)snprintf(c->peer.address, sizeof(c->peer.address), "%s", address);
     c->own_not_after_ns = s->identity->cert.not_after_ns;
-    conn_attach(c, t);
-    r = handshake_new(&c->hs, &opt, err);
+    rpc_conn_attach(c, t);
+    r = rpc_handshake_new(&c->hs, &opt, err);
     if (r == 0)
-        r = transport_tcp_read(t);
+        r = rpc_transport_tcp_read(t);
     if (r < 0) {
         (void)sw_err_set(err, r, "cannot serve %s", address);
-        conn_die(c, err, false, false);
+        rpc_conn_die(c, err, false, false);
     }
     return r;
 }
@@ -234,7 +235,7 @@ static void on_connection(uv_stream_t *stream, int status)
     }
     if (!make_room(s))
         return; /* libuv holds it, and looks for no other until it is taken */
-    if (transport_tcp_accept(&t, stream, address, sizeof(address), &err) < 0) {
+    if (rpc_transport_tcp_accept(&t, stream, address, sizeof(address), &err) < 0) {
         if (err.code == UV_EAGAIN)
             return;
         log_warn("accept failed port=%u reason=\"%s\"", s->port, err.msg);
@@ -271,20 +272,20 @@ static int accept_unix(struct sw_rpc_server *s, int fd, struct sw_err *err)
     c->peer.uid = cred.uid;
     c->peer.gid = cred.gid;
     c->fds_allowed = true;
-    r = transport_unix_new(&t, s->loop, fd, err);
+    r = rpc_transport_unix_new(&t, s->loop, fd, err);
     if (r < 0) {
-        conn_die(c, err, false, false);
+        rpc_conn_die(c, err, false, false);
         return r;
     }
     (void)sw_steal_fd(&own);
-    conn_attach(c, t);
-    conn_go(c, CONN_WELCOME);
-    r = server_verify(c, err);
+    rpc_conn_attach(c, t);
+    rpc_conn_go(c, CONN_WELCOME);
+    r = rpc_server_verify(c, err);
     if (r < 0) {
-        conn_die(c, err, true, true);
+        rpc_conn_die(c, err, true, true);
         return 0; /* logged there */
     }
-    conn_welcome(c);
+    rpc_conn_welcome(c);
     return 0;
 }
 
@@ -519,7 +520,7 @@ unsigned sw_rpc_server_close_node(struct sw_rpc_server *s, const struct sw_id *n
     unsigned n = 0;
 
     while ((c = find_node(s, node_id)) != NULL) {
-        conn_die(c, error, true, true);
+        rpc_conn_die(c, error, true, true);
         n++;
     }
     return n;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <protobuf-c/protobuf-c.h>
+#include <uv.h>
 
 #include "common/base/alloc.h"
 #include "common/rpc/conn.h"
@@ -14,7 +15,7 @@
 
 /* ------------------------------------------------------------------ life */
 
-struct sw_rpc_stream *stream_new(struct sw_rpc_conn *c, uint32_t id, struct sw_err *err)
+struct sw_rpc_stream *rpc_stream_new(struct sw_rpc_conn *c, uint32_t id, struct sw_err *err)
 {
     struct sw_rpc_stream *s = sw_calloc(1, sizeof(*s));
 
@@ -40,12 +41,12 @@ struct sw_rpc_stream *stream_new(struct sw_rpc_conn *c, uint32_t id, struct sw_e
     return s;
 }
 
-void stream_hold(struct sw_rpc_stream *s)
+void rpc_stream_hold(struct sw_rpc_stream *s)
 {
     s->hold++;
 }
 
-void stream_release(struct sw_rpc_stream *s)
+void rpc_stream_release(struct sw_rpc_stream *s)
 {
     if (--s->hold > 0)
         return;
@@ -68,7 +69,7 @@ static void drop_items(struct sw_rpc_stream *s)
     s->queued = 0;
 }
 
-void stream_remove(struct sw_rpc_stream *s)
+void rpc_stream_remove(struct sw_rpc_stream *s)
 {
     struct sw_rpc_conn *c = s->conn;
 
@@ -83,51 +84,51 @@ void stream_remove(struct sw_rpc_stream *s)
     sw_list_del(&s->finished_link);
     sw_list_del(&s->writable_link);
     drop_items(s);
-    stream_drop_inbox(s);
+    rpc_stream_drop_inbox(s);
     sw_buf_fini(&s->partial);
-    stream_release(s);
+    rpc_stream_release(s);
 }
 
-void stream_finish(struct sw_rpc_stream *s, const struct sw_err *why)
+void rpc_stream_finish(struct sw_rpc_stream *s, const struct sw_err *why)
 {
     if (s->gone)
         return;
-    stream_hold(s);
-    stream_remove(s);
+    rpc_stream_hold(s);
+    rpc_stream_remove(s);
     if (!s->detached && s->cb != NULL && s->cb->on_close != NULL) {
         s->detached = true;
         s->cb->on_close(s, why, s->arg);
     }
-    stream_release(s);
+    rpc_stream_release(s);
 }
 
-void stream_maybe_done(struct sw_rpc_stream *s)
+void rpc_stream_maybe_done(struct sw_rpc_stream *s)
 {
     if (s->gone || !s->tx_done)
         return;
     if (s->detached && !s->rx_end) {
         /* Answered before the peer ended its half: it has a while to do so. */
-        s->deadline_ms = conn_now_ms(s->conn) + STREAM_DRAIN_MS;
-        conn_due(s->conn, s->deadline_ms);
+        s->deadline_ms = rpc_conn_now_ms(s->conn) + STREAM_DRAIN_MS;
+        rpc_conn_due(s->conn, s->deadline_ms);
         return;
     }
     if (!s->detached && !s->rx_end_told)
         return;
     if (s->finished_link.next == &s->finished_link)
         sw_list_push_back(&s->conn->finished, &s->finished_link);
-    conn_kick(s->conn);
+    rpc_conn_kick(s->conn);
 }
 
-void stream_due(struct sw_rpc_stream *s)
+void rpc_stream_due(struct sw_rpc_stream *s)
 {
     if (s->gone)
         return;
     if (s->writable_link.next == &s->writable_link)
         sw_list_push_back(&s->conn->writable, &s->writable_link);
-    conn_kick(s->conn);
+    rpc_conn_kick(s->conn);
 }
 
-void stream_reset(struct sw_rpc_stream *s, const struct sw_err *why)
+void rpc_stream_reset(struct sw_rpc_stream *s, const struct sw_err *why)
 {
     if (s->gone || s->conn->state == CONN_DEAD)
         return;
@@ -135,20 +136,20 @@ void stream_reset(struct sw_rpc_stream *s, const struct sw_err *why)
         return; /* the peer never heard of it */
     if (s->tx_done && s->rx_end)
         return;
-    frame_put_status(&s->conn->control, s->id, FRAME_RESET, why);
-    conn_kick(s->conn);
+    rpc_frame_put_status(&s->conn->control, s->id, FRAME_RESET, why);
+    rpc_conn_kick(s->conn);
 }
 
-int stream_credit(struct sw_rpc_stream *s, uint32_t n, struct sw_err *err)
+int rpc_stream_credit(struct sw_rpc_stream *s, uint32_t n, struct sw_err *err)
 {
     uint32_t sum;
 
     if (__builtin_add_overflow(s->credit, n, &sum) || sum > SW_RPC_CREDIT)
         return sw_err_set(err, SW_E_PROTOCOL, "%u bytes of credit on top of %u", n, s->credit);
     s->credit = sum;
-    stream_ready(s);
+    rpc_stream_ready(s);
     if (s->was_full)
-        stream_due(s);
+        rpc_stream_due(s);
     return 0;
 }
 
@@ -169,7 +170,7 @@ static void push_item(struct sw_rpc_stream *s, struct item *i)
 {
     sw_list_push_back(&s->items, &i->link);
     s->queued += i->len;
-    stream_ready(s);
+    rpc_stream_ready(s);
 }
 
 /* An item that holds a whole frame. Return: 0, -ENOMEM. */
@@ -187,9 +188,9 @@ static int push_frame(struct sw_rpc_stream *s, enum item_kind kind, const struct
 static int queue_open(struct sw_rpc_stream *s, const struct sw_rpc_open *open)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf b = SW_BUF_INIT;
-    const struct frame_open f = { open->method, open->priority, open->deadline_ms };
+    const struct rpc_frame_open f = { open->method, open->priority, open->deadline_ms };
 
-    frame_put_open(&b, s->id, &f);
+    rpc_frame_put_open(&b, s->id, &f);
     return push_frame(s, ITEM_OPEN, &b);
 }
 
@@ -205,7 +206,7 @@ int sw_rpc_stream_open(struct sw_rpc_stream **out, struct sw_rpc_conn *c,
         return sw_err_set(err, SW_E_UNAVAILABLE, "not connected to %s", c->peer.address);
     if (c->next_id > UINT32_MAX / 2)
         return sw_err_set(err, SW_E_EXHAUSTED, "too many streams on one connection");
-    s = stream_new(c, c->next_id, err);
+    s = rpc_stream_new(c, c->next_id, err);
     if (s == NULL)
         return err->code;
     c->next_id += 2;
@@ -214,12 +215,13 @@ int sw_rpc_stream_open(struct sw_rpc_stream **out, struct sw_rpc_conn *c,
     s->cb = open->cb;
     s->arg = open->arg;
     if (queue_open(s, open) < 0) {
-        stream_remove(s);
+        rpc_stream_remove(s);
         return sw_err_set(err, -ENOMEM, "no memory for a stream");
     }
     if (open->deadline_ms != 0) {
-        s->deadline_ms = conn_now_ms(c) + open->deadline_ms;
-        conn_due(c, s->deadline_ms);
+        uv_update_time(c->loop); /* after long work in a callback it lags */
+        s->deadline_ms = rpc_conn_now_ms(c) + open->deadline_ms;
+        rpc_conn_due(c, s->deadline_ms);
     }
     *out = s;
     return 0;
@@ -324,9 +326,9 @@ void sw_rpc_stream_end(struct sw_rpc_stream *s)
     i = item_new(ITEM_END, 0);
     if (i == NULL) { /* the peer must not wait for an end that never comes */
         (void)sw_err_set(&why, -ENOMEM, "the sender ran out of memory");
-        stream_reset(s, &why);
-        s->deadline_ms = conn_now_ms(s->conn); /* and we learn it from the tick */
-        conn_due(s->conn, s->deadline_ms);
+        rpc_stream_reset(s, &why);
+        s->deadline_ms = rpc_conn_now_ms(s->conn); /* and we learn it from the tick */
+        rpc_conn_due(s->conn, s->deadline_ms);
         return;
     }
     s->tx_end = true;
@@ -341,17 +343,17 @@ void sw_rpc_stream_fail(struct sw_rpc_stream *s, const struct sw_err *error)
     if (s->gone || s->detached)
         return;
     s->detached = true;
-    frame_put_status(&b, s->id, FRAME_STATUS, error);
+    rpc_frame_put_status(&b, s->id, FRAME_STATUS, error);
     if (s->conn->state != CONN_UP || s->tx_end || push_frame(s, ITEM_STATUS, &b) < 0) {
-        stream_reset(s, error);
-        stream_remove(s);
+        rpc_stream_reset(s, error);
+        rpc_stream_remove(s);
         return;
     }
     s->tx_end = true;
-    stream_drop_inbox(s);
-    drain = conn_now_ms(s->conn) + STREAM_DRAIN_MS;
+    rpc_stream_drop_inbox(s);
+    drain = rpc_conn_now_ms(s->conn) + STREAM_DRAIN_MS;
     s->deadline_ms = s->deadline_ms != 0 ? SW_MIN(s->deadline_ms, drain) : drain;
-    conn_due(s->conn, s->deadline_ms);
+    rpc_conn_due(s->conn, s->deadline_ms);
 }
 
 void sw_rpc_stream_cancel(struct sw_rpc_stream *s)
@@ -362,8 +364,8 @@ void sw_rpc_stream_cancel(struct sw_rpc_stream *s)
         return;
     s->detached = true;
     (void)sw_err_set(&why, SW_E_CANCELED, "canceled by the peer");
-    stream_reset(s, &why);
-    stream_remove(s);
+    rpc_stream_reset(s, &why);
+    rpc_stream_remove(s);
 }
 
 struct sw_rpc_conn *sw_rpc_stream_conn(const struct sw_rpc_stream *s)

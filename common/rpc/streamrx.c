@@ -12,7 +12,7 @@
 #include "common/base/alloc.h"
 #include "common/rpc/conn.h"
 
-void stream_drop_inbox(struct sw_rpc_stream *s)
+void rpc_stream_drop_inbox(struct sw_rpc_stream *s)
 {
     struct sw_list *l;
 
@@ -32,10 +32,10 @@ static void settle(struct sw_rpc_stream *s)
     s->rx_held = 0;
     if (s->rx_owed < SW_RPC_CREDIT / 2 || s->rx_end)
         return;
-    frame_put_window(&s->conn->control, s->id, s->rx_owed);
+    rpc_frame_put_window(&s->conn->control, s->id, s->rx_owed);
     s->rx_left += s->rx_owed;
     s->rx_owed = 0;
-    conn_kick(s->conn);
+    rpc_conn_kick(s->conn);
 }
 
 /* One whole message to the user, who may end anything. The caller holds the stream. */
@@ -75,13 +75,13 @@ static void behind_inbox(struct sw_rpc_stream *s)
         s->rx_end_told = true;
         if (s->cb != NULL && s->cb->on_end != NULL)
             s->cb->on_end(s, s->arg);
-        stream_maybe_done(s);
+        rpc_stream_maybe_done(s);
     }
     if (s->rx_status && !s->gone)
-        stream_finish(s, s->status);
+        rpc_stream_finish(s, s->status);
 }
 
-void stream_deliver(struct sw_rpc_stream *s)
+void rpc_stream_deliver(struct sw_rpc_stream *s)
 {
     while (!s->gone && !s->detached && !s->paused && !sw_list_empty(&s->inbox)) {
         struct sw_list *l = sw_list_pop_front(&s->inbox);
@@ -128,7 +128,7 @@ static int take_piece(struct sw_rpc_stream *s, const struct frame *f, int fd, st
     return r;
 }
 
-int stream_data(struct sw_rpc_stream *s, const struct frame *f, int fd, struct sw_err *err)
+int rpc_stream_data(struct sw_rpc_stream *s, const struct frame *f, int fd, struct sw_err *err)
 {
     uint32_t charge = FRAME_HEADER + f->len;
     int r;
@@ -145,45 +145,45 @@ int stream_data(struct sw_rpc_stream *s, const struct frame *f, int fd, struct s
     if (s->detached) {
         sw_close_ptr(&fd);
         settle(s);
-        stream_maybe_done(s);
+        rpc_stream_maybe_done(s);
         return 0;
     }
     r = take_piece(s, f, fd, err);
     if (r < 0) { /* this stream is lost, not the connection */
         if (r == -ENOMEM)
             (void)sw_err_set(err, r, "no memory for a message");
-        stream_reset(s, err);
-        stream_finish(s, err);
+        rpc_stream_reset(s, err);
+        rpc_stream_finish(s, err);
         return 0;
     }
     if (s->detached)
-        stream_maybe_done(s);
+        rpc_stream_maybe_done(s);
     else
         behind_inbox(s);
     settle(s);
     return 0;
 }
 
-void stream_peer_end(struct sw_rpc_stream *s)
+void rpc_stream_peer_end(struct sw_rpc_stream *s)
 {
     s->rx_end = true;
     if (s->detached)
-        stream_maybe_done(s);
+        rpc_stream_maybe_done(s);
     else
         behind_inbox(s);
 }
 
-void stream_peer_status(struct sw_rpc_stream *s, const struct sw_err *status)
+void rpc_stream_peer_status(struct sw_rpc_stream *s, const struct sw_err *status)
 {
     if (s->rx_status)
         return; /* the first verdict counts */
     if (s->detached || sw_list_empty(&s->inbox)) {
-        stream_finish(s, status);
+        rpc_stream_finish(s, status);
         return;
     }
     s->status = sw_memdup(status, sizeof(*status));
     if (s->status == NULL) {
-        stream_finish(s, status); /* at the price of the messages before it */
+        rpc_stream_finish(s, status); /* at the price of the messages before it */
         return;
     }
     s->rx_status = true;
@@ -199,5 +199,5 @@ void sw_rpc_stream_resume(struct sw_rpc_stream *s)
     if (!s->paused)
         return;
     s->paused = false;
-    stream_due(s);
+    rpc_stream_due(s);
 }

@@ -43,24 +43,25 @@ struct transport { /* first member of each kind */
 #define TRANSPORT_LINGER_MS 2000
 #define TRANSPORT_READ      (64u * 1024u) /* bytes of one read */
 
-/** transport_read_buffer() - TRANSPORT_READ bytes, one per thread: good until the next read. */
-uint8_t *transport_read_buffer(void);
+/** rpc_transport_read_buffer() - TRANSPORT_READ bytes, one per thread: good until the next read. */
+uint8_t *rpc_transport_read_buffer(void);
 
-/** transport_tcp_dial() - on_open tells the outcome, in a later turn. */
-int transport_tcp_dial(struct transport **out, struct uv_loop_s *loop, const struct sockaddr *to,
-                       struct sw_err *err);
-/** transport_tcp_accept() - @address: text of the peer's address and port, @room bytes. */
-int transport_tcp_accept(struct transport **out, struct uv_stream_s *listener, char *address,
-                         size_t room, struct sw_err *err);
-/** transport_tcp_peer() - the same text for a dialed connection. */
-void transport_tcp_peer(struct transport *t, char *address, size_t room);
-/** transport_tcp_read() - begin to read; callbacks follow. */
-int transport_tcp_read(struct transport *t);
+/** rpc_transport_tcp_dial() - on_open tells the outcome, in a later turn. */
+int rpc_transport_tcp_dial(struct transport **out, struct uv_loop_s *loop,
+                           const struct sockaddr *to, struct sw_err *err);
+/** rpc_transport_tcp_accept() - @address: text of the peer's address and port, @room bytes. */
+int rpc_transport_tcp_accept(struct transport **out, struct uv_stream_s *listener, char *address,
+                             size_t room, struct sw_err *err);
+/** rpc_transport_tcp_peer() - the same text for a dialed connection. */
+void rpc_transport_tcp_peer(struct transport *t, char *address, size_t room);
+/** rpc_transport_tcp_read() - begin to read; callbacks follow. */
+int rpc_transport_tcp_read(struct transport *t);
 
-/** transport_unix_new() - @fd: owned on success, connected. Reads at once. */
-int transport_unix_new(struct transport **out, struct uv_loop_s *loop, int fd, struct sw_err *err);
+/** rpc_transport_unix_new() - @fd: owned on success, connected. Reads at once. */
+int rpc_transport_unix_new(struct transport **out, struct uv_loop_s *loop, int fd,
+                           struct sw_err *err);
 
-/** transport_pair() - two ends in memory. */
-int transport_pair(struct transport *out[2], struct uv_loop_s *loop, struct sw_err *err);
+/** rpc_transport_pair() - two ends in memory. */
+int rpc_transport_pair(struct transport *out[2], struct uv_loop_s *loop, struct sw_err *err);
 
 #endif

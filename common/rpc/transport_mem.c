@@ -97,7 +97,7 @@ static void mem_close(struct transport *base, bool linger)
 
 static const struct transport_ops mem_ops = { mem_write, mem_close };
 
-int transport_pair(struct transport *out[2], struct uv_loop_s *loop, struct sw_err *err)
+int rpc_transport_pair(struct transport *out[2], struct uv_loop_s *loop, struct sw_err *err)
 {
     struct mem_end *e[2];
 

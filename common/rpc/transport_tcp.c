@@ -37,7 +37,7 @@ struct tcp_write {
     size_t n;
 };
 
-uint8_t *transport_read_buffer(void)
+uint8_t *rpc_transport_read_buffer(void)
 {
     static _Thread_local uint8_t buffer[TRANSPORT_READ];
 
@@ -110,7 +110,7 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
     (void)h;
     (void)suggested;
-    *buf = uv_buf_init((char *)transport_read_buffer(), TRANSPORT_READ);
+    *buf = uv_buf_init((char *)rpc_transport_read_buffer(), TRANSPORT_READ);
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
@@ -203,8 +203,8 @@ static void on_connected(uv_connect_t *req, int status)
     t->base.cb->on_open(t->base.arg, status);
 }
 
-int transport_tcp_dial(struct transport **out, struct uv_loop_s *loop, const struct sockaddr *to,
-                       struct sw_err *err)
+int rpc_transport_tcp_dial(struct transport **out, struct uv_loop_s *loop,
+                           const struct sockaddr *to, struct sw_err *err)
 {
     struct tcp *t = tcp_new(loop);
     int r;
@@ -242,7 +242,7 @@ static void format_address(const struct sockaddr_storage *sa, char *out, size_t 
     }
 }
 
-void transport_tcp_peer(struct transport *base, char *address, size_t room)
+void rpc_transport_tcp_peer(struct transport *base, char *address, size_t room)
 {
     struct sockaddr_storage sa;
     int len = sizeof(sa);
@@ -253,8 +253,8 @@ void transport_tcp_peer(struct transport *base, char *address, size_t room)
         (void)snprintf(address, room, "?");
 }
 
-int transport_tcp_accept(struct transport **out, struct uv_stream_s *listener, char *address,
-                         size_t room, struct sw_err *err)
+int rpc_transport_tcp_accept(struct transport **out, struct uv_stream_s *listener, char *address,
+                             size_t room, struct sw_err *err)
 {
     struct tcp *t = tcp_new(listener->loop);
     int r;
@@ -267,12 +267,12 @@ int transport_tcp_accept(struct transport **out, struct uv_stream_s *listener, c
         return sw_err_set(err, r, "accept: %s", uv_strerror(r));
     }
     tune(t);
-    transport_tcp_peer(&t->base, address, room);
+    rpc_transport_tcp_peer(&t->base, address, room);
     *out = &t->base;
     return 0;
 }
 
-int transport_tcp_read(struct transport *base)
+int rpc_transport_tcp_read(struct transport *base)
 {
     return uv_read_start((uv_stream_t *)&tcp_of(base)->uv, on_alloc, on_read);
 }

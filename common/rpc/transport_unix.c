@@ -129,7 +129,7 @@ static int watch(struct unix_conn *t)
 
 static void read_some(struct unix_conn *t)
 {
-    uint8_t *buf = transport_read_buffer();
+    uint8_t *buf = rpc_transport_read_buffer();
     int fds[SW_UNIX_FDS_MAX];
     size_t n_fds;
     ssize_t r = sw_unix_recv(t->fd, buf, TRANSPORT_READ, fds, &n_fds);
@@ -229,7 +229,8 @@ static void unix_close(struct transport *base, bool linger)
 
 static const struct transport_ops unix_ops = { unix_write, unix_close };
 
-int transport_unix_new(struct transport **out, struct uv_loop_s *loop, int fd, struct sw_err *err)
+int rpc_transport_unix_new(struct transport **out, struct uv_loop_s *loop, int fd,
+                           struct sw_err *err)
 {
     struct unix_conn *t = sw_calloc(1, sizeof(*t));
     int r;

@@ -54,7 +54,7 @@ static void feed(struct sw_rpc_conn **conn, const uint8_t *data, size_t size)
 
     memcpy(copy, data, size);
     if (*conn != NULL)
-        conn_transport_cb.on_bytes(*conn, copy, size);
+        rpc_conn_transport_cb.on_bytes(*conn, copy, size);
     free(copy);
 }
 

@@ -53,20 +53,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     opt.identity = identity;
     opt.token = &token;
     opt.expect = SW_RPC_MEMBER;
-    if (handshake_new(&h, &opt, &err) < 0)
+    if (rpc_handshake_new(&h, &opt, &err) < 0)
         abort();
-    if (opt.dialer && handshake_start(h, &out, &err) < 0)
+    if (opt.dialer && rpc_handshake_start(h, &out, &err) < 0)
         abort();
     for (data++, size--; r == 0 && size > 0;) {
         size_t n = data[0] < size - 1 ? data[0] : size - 1;
 
-        r = handshake_take(h, data + 1, n, &out, &err);
+        r = rpc_handshake_take(h, data + 1, n, &out, &err);
         data += 1 + n;
         size -= 1 + n;
     }
     if (r == HANDSHAKE_DONE && opt.purpose == SW_RPC_NODE)
         abort(); /* without a certificate's key nobody gets in */
-    handshake_free(h);
+    rpc_handshake_free(h);
     sw_buf_fini(&out);
     return 0;
 }

@@ -32,16 +32,16 @@ static void a_frame_has_the_documented_bytes(void **state)
     struct sw_err err;
 
     (void)state;
-    frame_put(&b, &f);
+    rpc_frame_put(&b, &f);
     assert_int_equal(b.len, sizeof(expected));
     assert_memory_equal(b.data, expected, sizeof(expected));
     p = b.data;
     left = b.len;
-    assert_int_equal(frame_next(&p, &left, &got, &err), 0);
+    assert_int_equal(rpc_frame_next(&p, &left, &got, &err), 0);
     assert_int_equal(got.stream, 0x103);
     assert_int_equal(got.flags, FRAME_LAST);
     assert_memory_equal(got.payload, "hi", 2);
-    assert_int_equal(frame_next(&p, &left, &got, &err), 1);
+    assert_int_equal(rpc_frame_next(&p, &left, &got, &err), 1);
     sw_buf_fini(&b);
 }
 
@@ -70,18 +70,18 @@ static void frames_against_the_rules_are_refused(void **state)
         struct frame f;
         struct sw_err err;
 
-        if (frame_next(&p, &left, &f, &err) != SW_E_PROTOCOL)
+        if (rpc_frame_next(&p, &left, &f, &err) != SW_E_PROTOCOL)
             fail_msg("row %zu was taken", i);
         left = 11; /* less than a header */
-        assert_int_equal(frame_next(&p, &left, &f, &err), SW_E_PROTOCOL);
+        assert_int_equal(rpc_frame_next(&p, &left, &f, &err), SW_E_PROTOCOL);
     }
 }
 
 static void statuses_and_opens_survive_the_wire(void **state)
 {
     struct sw_buf b = SW_BUF_INIT;
-    const struct frame_open open = { 77, 2, 30000 };
-    struct frame_open open2;
+    const struct rpc_frame_open open = { 77, 2, 30000 };
+    struct rpc_frame_open open2;
     struct sw_err status;
     struct sw_err status2;
     struct sw_err err;
@@ -95,26 +95,26 @@ static void statuses_and_opens_survive_the_wire(void **state)
     memset(&status, 0, sizeof(status));
     status.code = SW_E_CONFLICT;
     memset(status.msg, 'm', sizeof(status.msg) - 1);
-    frame_put_status(&b, 5, FRAME_RESET, &status);
-    frame_put_open(&b, 7, &open);
-    frame_put_window(&b, 9, 131072);
-    frame_put_welcome(&b, "10.0.0.7:51234", 1234567890123);
+    rpc_frame_put_status(&b, 5, FRAME_RESET, &status);
+    rpc_frame_put_open(&b, 7, &open);
+    rpc_frame_put_window(&b, 9, 131072);
+    rpc_frame_put_welcome(&b, "10.0.0.7:51234", 1234567890123);
     assert_false(sw_buf_failed(&b));
     p = b.data;
     left = b.len;
-    assert_int_equal(frame_next(&p, &left, &f, &err), 0);
-    frame_status(&f, &status2);
+    assert_int_equal(rpc_frame_next(&p, &left, &f, &err), 0);
+    rpc_frame_status(&f, &status2);
     assert_int_equal(status2.code, SW_E_CONFLICT);
     assert_string_equal(status2.msg, status.msg);
-    assert_int_equal(frame_next(&p, &left, &f, &err), 0);
-    assert_int_equal(frame_open(&f, &open2, &err), 0);
+    assert_int_equal(rpc_frame_next(&p, &left, &f, &err), 0);
+    assert_int_equal(rpc_frame_open(&f, &open2, &err), 0);
     assert_int_equal(open2.method, 77);
     assert_int_equal(open2.priority, 2);
     assert_int_equal(open2.deadline_ms, 30000);
-    assert_int_equal(frame_next(&p, &left, &f, &err), 0);
-    assert_int_equal(frame_window(&f), 131072);
-    assert_int_equal(frame_next(&p, &left, &f, &err), 0);
-    assert_int_equal(frame_welcome(&f, address, sizeof(address), &now, &err), 0);
+    assert_int_equal(rpc_frame_next(&p, &left, &f, &err), 0);
+    assert_int_equal(rpc_frame_window(&f), 131072);
+    assert_int_equal(rpc_frame_next(&p, &left, &f, &err), 0);
+    assert_int_equal(rpc_frame_welcome(&f, address, sizeof(address), &now, &err), 0);
     assert_string_equal(address, "10.0.0."); /* never beyond its room */
     assert_int_equal(now, 1234567890123);
     sw_buf_fini(&b);
@@ -127,9 +127,9 @@ static void an_unreadable_status_is_still_an_error(void **state)
     struct sw_err got;
 
     (void)state;
-    frame_status(&f, &got);
+    rpc_frame_status(&f, &got);
     assert_int_equal(got.code, SW_E_PROTOCOL);
-    frame_status(&positive, &got);
+    rpc_frame_status(&positive, &got);
     assert_int_equal(got.code, SW_E_PROTOCOL);
 }
 
@@ -156,13 +156,13 @@ static void a_record_is_found_only_when_complete(void **state)
 
     (void)state;
     for (size_t len = 0; len < 5; len++)
-        assert_int_equal(record_take(bytes, len, &body, &n), 0);
-    assert_int_equal(record_take(bytes, sizeof(bytes), &body, &n), 5);
+        assert_int_equal(rpc_record_take(bytes, len, &body, &n), 0);
+    assert_int_equal(rpc_record_take(bytes, sizeof(bytes), &body, &n), 5);
     assert_ptr_equal(body, bytes + 2);
     assert_int_equal(n, 3);
-    assert_int_equal(record_take(bytes + 5, 2, &body, &n), 2);
+    assert_int_equal(rpc_record_take(bytes + 5, 2, &body, &n), 2);
     assert_int_equal(n, 0);
-    assert_int_equal(record_take(bytes + 7, 2, &body, &n), 0);
+    assert_int_equal(rpc_record_take(bytes + 7, 2, &body, &n), 0);
 }
 
 static void keys_change_by_count_and_by_time(void **state)
@@ -175,22 +175,22 @@ static void keys_change_by_count_and_by_time(void **state)
 
     (void)state;
     channels(&a, &b);
-    assert_false(channel_wants_rekey(&a, 5000)); /* nothing was sent under this key */
-    assert_int_equal(channel_seal(&a, (const uint8_t *)"one", 3, &out), 0);
-    assert_false(channel_wants_rekey(&a, 999));
-    assert_true(channel_wants_rekey(&a, 1000));
-    assert_int_equal(channel_seal(&a, (const uint8_t *)"two", 3, &out), 0);
-    assert_true(channel_wants_rekey(&a, 10));
-    channel_rekey_send(&a, 10);
-    assert_false(channel_wants_rekey(&a, 10));
-    assert_int_equal(channel_seal(&a, (const uint8_t *)"three", 5, &out), 0);
+    assert_false(rpc_channel_wants_rekey(&a, 5000)); /* nothing was sent under this key */
+    assert_int_equal(rpc_channel_seal(&a, (const uint8_t *)"one", 3, &out), 0);
+    assert_false(rpc_channel_wants_rekey(&a, 999));
+    assert_true(rpc_channel_wants_rekey(&a, 1000));
+    assert_int_equal(rpc_channel_seal(&a, (const uint8_t *)"two", 3, &out), 0);
+    assert_true(rpc_channel_wants_rekey(&a, 10));
+    rpc_channel_rekey_send(&a, 10);
+    assert_false(rpc_channel_wants_rekey(&a, 10));
+    assert_int_equal(rpc_channel_seal(&a, (const uint8_t *)"three", 5, &out), 0);
     assert_int_equal(out.len, 3 * (2 + 16) + 11);
-    assert_int_equal(channel_open(&b, out.data + 2, 19, &n, &err), 0);
+    assert_int_equal(rpc_channel_open(&b, out.data + 2, 19, &n, &err), 0);
     assert_int_equal(n, 3);
     assert_memory_equal(out.data + 2, "one", 3);
-    assert_int_equal(channel_open(&b, out.data + 23, 19, &n, &err), 0);
-    channel_rekey_recv(&b);
-    assert_int_equal(channel_open(&b, out.data + 44, 21, &n, &err), 0);
+    assert_int_equal(rpc_channel_open(&b, out.data + 23, 19, &n, &err), 0);
+    rpc_channel_rekey_recv(&b);
+    assert_int_equal(rpc_channel_open(&b, out.data + 44, 21, &n, &err), 0);
     assert_memory_equal(out.data + 44, "three", 5);
     sw_buf_fini(&out);
 }
@@ -202,12 +202,12 @@ static int shake(struct handshake *d, struct handshake *s, struct sw_err *err)
 {
     struct handshake *to = s;
     struct sw_buf in = SW_BUF_INIT;
-    int r = handshake_start(d, &in, err);
+    int r = rpc_handshake_start(d, &in, err);
 
     while (r == 0 && in.len > 0) {
         struct sw_buf out = SW_BUF_INIT;
 
-        r = handshake_take(to, in.data + 2, in.len - 2, &out, err);
+        r = rpc_handshake_take(to, in.data + 2, in.len - 2, &out, err);
         sw_buf_fini(&in);
         in = out;
         if (r == HANDSHAKE_DONE && in.len > 0) /* the dialer's last message is still to be read */
@@ -228,14 +228,14 @@ static int handshake_between(struct world *w, struct sw_err *err)
     const struct handshake_options server = { .identity = w->manager, .now_ns = sw_now_ns() };
     struct handshake *d = NULL;
     struct handshake *s = NULL;
-    int r = handshake_new(&d, &dialer, err);
+    int r = rpc_handshake_new(&d, &dialer, err);
 
     if (r == 0)
-        r = handshake_new(&s, &server, err);
+        r = rpc_handshake_new(&s, &server, err);
     if (r == 0)
         r = shake(d, s, err);
-    handshake_free(d);
-    handshake_free(s);
+    rpc_handshake_free(d);
+    rpc_handshake_free(s);
     return r;
 }
 
@@ -266,8 +266,8 @@ static void a_handshake_survives_any_failing_allocation(void **state)
 static void the_frame_codec_survives_any_failing_allocation(void **state)
 {
     struct test_heap heap;
-    const struct frame_open open = { 77, 2, 30000 };
-    struct frame_open got;
+    const struct rpc_frame_open open = { 77, 2, 30000 };
+    struct rpc_frame_open got;
     struct sw_err err;
     int r = -1;
 
@@ -281,12 +281,12 @@ static void the_frame_codec_survives_any_failing_allocation(void **state)
         assert_true(nth < 20);
         test_heap_init(&heap);
         test_heap_fail_nth(&heap, nth);
-        frame_put_open(&b, 1, &open);
+        rpc_frame_put_open(&b, 1, &open);
         if (!sw_buf_failed(&b)) {
             p = b.data;
             left = b.len;
-            assert_int_equal(frame_next(&p, &left, &f, &err), 0);
-            r = frame_open(&f, &got, &err);
+            assert_int_equal(rpc_frame_next(&p, &left, &f, &err), 0);
+            r = rpc_frame_open(&f, &got, &err);
         }
         sw_buf_fini(&b);
         test_heap_check(&heap);
@@ -304,16 +304,16 @@ static void wrong_tokens_fill_a_bucket_that_drains(void **state)
     (void)state;
     l->max = 3;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(limiter_blocked(l, "10.0.0.7:1000", 5000), 0);
-        limiter_fail(l, "10.0.0.7:1234", 5000); /* any port */
+        assert_int_equal(rpc_limiter_blocked(l, "10.0.0.7:1000", 5000), 0);
+        rpc_limiter_fail(l, "10.0.0.7:1234", 5000); /* any port */
     }
-    assert_int_equal(limiter_blocked(l, "10.0.0.7:99", 5000), 10000);
-    assert_int_equal(limiter_blocked(l, "10.0.0.8:99", 5000), 0);
-    assert_int_equal(limiter_blocked(l, "10.0.0.7:99", 14999), 1);
-    assert_int_equal(limiter_blocked(l, "10.0.0.7:99", 15000), 0); /* one drained */
-    limiter_fail(l, "10.0.0.7:99", 15000);
-    assert_int_equal(limiter_blocked(l, "10.0.0.7:99", 15000), 10000);
-    assert_int_equal(limiter_blocked(l, "10.0.0.7:99", 1000000), 0);
+    assert_int_equal(rpc_limiter_blocked(l, "10.0.0.7:99", 5000), 10000);
+    assert_int_equal(rpc_limiter_blocked(l, "10.0.0.8:99", 5000), 0);
+    assert_int_equal(rpc_limiter_blocked(l, "10.0.0.7:99", 14999), 1);
+    assert_int_equal(rpc_limiter_blocked(l, "10.0.0.7:99", 15000), 0); /* one drained */
+    rpc_limiter_fail(l, "10.0.0.7:99", 15000);
+    assert_int_equal(rpc_limiter_blocked(l, "10.0.0.7:99", 15000), 10000);
+    assert_int_equal(rpc_limiter_blocked(l, "10.0.0.7:99", 1000000), 0);
     free(l);
 }
 
@@ -323,10 +323,10 @@ static void ipv6_counts_by_subnet(void **state)
 
     (void)state;
     l->max = 1;
-    limiter_fail(l, "[2001:db8:1:2::1]:5", 0);
-    assert_true(limiter_blocked(l, "[2001:db8:1:2:ffff::9]:7", 0) > 0);
-    assert_int_equal(limiter_blocked(l, "[2001:db8:1:3::1]:5", 0), 0);
-    assert_int_equal(limiter_blocked(l, "unix", 0), 0);
+    rpc_limiter_fail(l, "[2001:db8:1:2::1]:5", 0);
+    assert_true(rpc_limiter_blocked(l, "[2001:db8:1:2:ffff::9]:7", 0) > 0);
+    assert_int_equal(rpc_limiter_blocked(l, "[2001:db8:1:3::1]:5", 0), 0);
+    assert_int_equal(rpc_limiter_blocked(l, "unix", 0), 0);
     free(l);
 }
 
@@ -337,13 +337,13 @@ static void noise_does_not_free_the_worst_offender(void **state)
 
     (void)state;
     l->max = 2;
-    limiter_fail(l, "10.9.9.9:1", 0);
-    limiter_fail(l, "10.9.9.9:1", 0);
+    rpc_limiter_fail(l, "10.9.9.9:1", 0);
+    rpc_limiter_fail(l, "10.9.9.9:1", 0);
     for (int i = 0; i < 5000; i++) {
         (void)snprintf(address, sizeof(address), "10.1.%d.%d:1", i / 250, i % 250);
-        limiter_fail(l, address, 0);
+        rpc_limiter_fail(l, address, 0);
     }
-    assert_true(limiter_blocked(l, "10.9.9.9:1", 0) > 0);
+    assert_true(rpc_limiter_blocked(l, "10.9.9.9:1", 0) > 0);
     free(l);
 }
 

@@ -189,11 +189,11 @@ static void a_second_verdict_is_ignored(void **state)
     send_text(p, &p->at[0], "data");
     run_for(&p->w, 5);
     (void)sw_err_set(&why, SW_E_CONFLICT, "first");
-    frame_put_status(&frames, 1, FRAME_STATUS, &why);
+    rpc_frame_put_status(&frames, 1, FRAME_STATUS, &why);
     (void)sw_err_set(&why, SW_E_INTERNAL, "second");
-    frame_put_status(&frames, 1, FRAME_STATUS, &why);
-    record_put(&record, frames.data, frames.len);
-    conn_transport_cb.on_bytes(p->conn[1], record.data, record.len);
+    rpc_frame_put_status(&frames, 1, FRAME_STATUS, &why);
+    rpc_record_put(&record, frames.data, frames.len);
+    rpc_conn_transport_cb.on_bytes(p->conn[1], record.data, record.len);
     sw_rpc_stream_resume(p->at[1].s);
     run_until(&p->w, &p->at[1].closed, 1);
     assert_int_equal(p->at[1].why.code, SW_E_CONFLICT);
