@@ -250,6 +250,7 @@ int kern_remove(struct kern *k, uint64_t key, struct sw_err *err)
         r = mesh_rules(k, n->t, NULL, err);
         mesh_leg_delete(k, n);
         k->mesh = NULL;
+        k->node_dirty = true; /* should it come back, its old table is no base for a difference */
     }
     if (n->users == 0) {
         overlay_delete(k, n);
@@ -291,6 +292,7 @@ void kern_hold(struct kern *k)
 int kern_release(struct kern *k, struct sw_err *err)
 {
     k->node_hold = false;
+    kern_firewall(k, true);
     return kern_repair(k, err);
 }
 
@@ -409,6 +411,7 @@ int kern_purge(struct kern *k, bool egress_too, struct sw_err *err)
     kern_cont_forget(k, egress_too);
     kern_note(k, kern_sweep(k, true, &one), &one, &first, err);
     if (egress_too) {
+        kern_firewall(k, false);
         kern_note(k, egress_delete(k, &one), &one, &first, err);
         sw_buf_puts(&b, "add table ip swarm\ndelete table ip swarm\n");
         kern_note(k, kern_nft(k, k->nft, &b, &one), &one, &first, err);

@@ -117,6 +117,10 @@ void kern_hold(struct kern *k);
 int kern_release(struct kern *k, struct sw_err *err);
 struct kern_net *kern_net_find(const struct kern *k, uint64_t key);
 
+/** kern_firewall() - rules in iptables' FORWARD chain, where the host uses it: see firewall.c. Others
+ * rewrite that chain as they like: to be repeated. */
+void kern_firewall(struct kern *k, bool add);
+
 /** kern_sweep() - remove links of ours that nothing known accounts for: what is left of containers
  * that died, and of networks when @networks. Return: 0 or negative. */
 int kern_sweep(struct kern *k, bool networks, struct sw_err *err);

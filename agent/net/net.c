@@ -18,6 +18,7 @@
 #define NET_FLUSH_MS      20
 #define NET_REPAIR_MIN_MS 500
 #define NET_REPAIR_MAX_MS 30000
+#define NET_GUARD_MS      60000
 
 /* ------------------------------------------------------------------------------------ flushing */
 
@@ -195,6 +196,30 @@ void net_failed(struct net *net, const char *what, const struct sw_err *err)
         sw_timer_start(&net->repair, sw_backoff_next(&net->repair_pause, sw_random_unit()));
 }
 
+static void guard_run(struct net_job *j)
+{
+    if (!j->net->kern->node_hold && j->net->kern->bridge != 0)
+        kern_firewall(j->net->kern, true);
+}
+
+static void guard_done(struct net_job *j)
+{
+    if (!j->net->closing)
+        sw_timer_start(&j->net->guard, NET_GUARD_MS);
+    sw_free(j);
+}
+
+static void guard_fire(void *arg)
+{
+    struct net *net = arg;
+    struct net_job *j = sw_calloc(1, sizeof(*j));
+
+    if (j != NULL)
+        net_job_submit(net, j, guard_run, guard_done);
+    else
+        sw_timer_start(&net->guard, NET_GUARD_MS);
+}
+
 /* ---------------------------------------------------------------------------------------- life */
 
 static int net_timers(struct net *net, struct sw_err *err)
@@ -207,6 +232,10 @@ static int net_timers(struct net *net, struct sw_err *err)
         r = sw_timer_init(&net->wait, net->loop, net_cont_wait_fire, net, err);
     if (r == 0)
         r = sw_timer_init(&net->save, net->loop, net_save_fire, net, err);
+    if (r == 0)
+        r = sw_timer_init(&net->guard, net->loop, guard_fire, net, err);
+    if (r == 0)
+        sw_timer_start(&net->guard, NET_GUARD_MS);
     return r;
 }
 
@@ -226,6 +255,7 @@ static void net_destroy(struct net *net)
     sw_timer_fini(&net->repair);
     sw_timer_fini(&net->wait);
     sw_timer_fini(&net->save);
+    sw_timer_fini(&net->guard);
     net_netd_free(net);
     kern_free(net->kern);
     sw_free(net->state_dir);
@@ -322,6 +352,7 @@ void net_free(struct net *net, void (*done)(void *arg), void *arg)
     sw_timer_stop(&net->repair);
     sw_timer_stop(&net->wait);
     sw_timer_stop(&net->save);
+    sw_timer_stop(&net->guard);
     net_cont_close_all(net);
     net_netd_close(net);
     if (j != NULL)

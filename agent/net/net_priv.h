@@ -122,6 +122,7 @@ struct net {
     struct sw_timer repair; /* something could not be put into the kernel */
     struct sw_timer wait;   /* while containers wait for tables */
     struct sw_timer save;   /* tables to disk, rarely */
+    struct sw_timer guard;  /* look after the host's firewall */
     struct sw_backoff repair_pause;
     bool flushing; /* a flush job is under way */
     bool adopted;  /* net_readopt() was called: the kernel may be changed */

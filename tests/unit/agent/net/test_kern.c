@@ -152,6 +152,34 @@ static void a_vip_reaches_every_backend_in_turn(void **state)
     close(l[1]);
 }
 
+static void interfaces_are_described_measured_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    const struct net_result *r;
+    struct net_counters c[4];
+    int l;
+
+    plain_network(f);
+    build_endpoint(&f->b, 0, 1, IP(10, 0, 1, 8));
+    apply(f);
+    r = attach(f, 3, 0, IP(10, 0, 1, 8), 0);
+    assert_int_equal(r->n_ifaces, 2);
+    assert_string_equal(r->ifaces[0].name, "eth0");
+    assert_int_equal(r->ifaces[0].network, NET);
+    assert_int_equal(r->ifaces[0].mtu, 1450); /* 1500 less VXLAN over IPv4 */
+    assert_int_equal(r->ifaces[0].prefix_len, 24);
+    assert_memory_equal(r->ifaces[0].mac, "\x02\x42\x0a\x00\x01\x08", 6);
+    assert_string_equal(r->ifaces[1].name, "eth1");
+    assert_int_equal(r->ifaces[1].gateway, IP(172, 18, 0, 1));
+    l = lab_listen(f->c[1], 0, 80);
+    assert_true(lab_reaches(f->c[3], IP(10, 0, 1, 6), 80, l, NULL));
+    assert_int_equal(kern_counters(lab_in(&f->lab, 0), "c3", c, 4), 2);
+    lab_out(&f->lab);
+    assert_string_equal(c[0].name, "eth0");
+    assert_true(c[0].tx_packets >= 3 && c[0].rx_packets >= 2);
+    close(l);
+}
+
 static void a_drained_backend_keeps_its_connections_and_gets_no_new_ones(void **state)
 {
     struct fixture *f = *state;
@@ -357,6 +385,25 @@ static void what_is_not_published_stays_out_of_reach(void **state)
     close(node);
 }
 
+static void a_network_may_go_and_come_back(void **state)
+{
+    struct fixture *f = *state;
+    int l;
+
+    mesh_network(f);
+    l = lab_listen(f->c[1], 0, 80);
+    for (unsigned i = 0; i < LAB_NODES; i++) {
+        assert_int_equal(kern_remove(lab_in(&f->lab, i), MESH, &f->err), 0);
+        lab_out(&f->lab);
+    }
+    assert_true(lab_connect(f->lab.client, NODE1, 8080) < 0);
+    apply(f);
+    for (unsigned i = 0; i < LAB_NODES; i++)
+        assert_false(f->lab.nodes[i].k->node_dirty);
+    assert_true(lab_reaches(f->lab.client, NODE1, 8080, l, NULL));
+    close(l);
+}
+
 /* ---------------------------------------------------------------------------------- egress */
 
 static void a_container_without_network_gets_out_masqueraded(void **state)
@@ -441,6 +488,33 @@ static void a_taken_host_port_is_a_conflict_and_zero_chooses_one(void **state)
     close(l);
 }
 
+/* As Docker leaves a host. */
+static void a_host_that_drops_what_it_forwards_does_not_drop_ours(void **state)
+{
+    struct fixture *f = *state;
+    int ns = f->lab.nodes[0].ns;
+    int l;
+
+    if (access("/usr/sbin/iptables", X_OK) != 0) {
+        print_message("skipped: needs iptables\n");
+        return;
+    }
+    mesh_network(f);
+    assert_int_equal(lab_run(ns, "iptables -P FORWARD DROP"), 0);
+    l = lab_listen(f->c[1], 0, 80);
+    assert_false(lab_reaches(f->lab.client, NODE1, 8080, l, NULL));
+    for (int i = 0; i < 2; i++) { /* twice changes nothing more */
+        kern_firewall(lab_in(&f->lab, 0), true);
+        lab_out(&f->lab);
+    }
+    assert_true(lab_reaches(f->lab.client, NODE1, 8080, l, NULL));
+    assert_int_equal(lab_run(ns, "test $(iptables -S FORWARD | wc -l) = 5"), 0);
+    kern_firewall(lab_in(&f->lab, 0), false);
+    lab_out(&f->lab);
+    assert_int_equal(lab_run(ns, "test $(iptables -S FORWARD | wc -l) = 1"), 0);
+    close(l);
+}
+
 static void this_kernel_has_what_is_needed(void **state)
 {
     struct sw_err err = { 0 };
@@ -458,6 +532,7 @@ int main(void)
         cmocka_unit_test(this_kernel_has_what_is_needed),
         T(containers_of_two_nodes_talk_over_plain_vxlan),
         T(a_vip_reaches_every_backend_in_turn),
+        T(interfaces_are_described_measured_and_counted),
         T(a_drained_backend_keeps_its_connections_and_gets_no_new_ones),
         T(a_connection_to_an_endpoint_that_is_gone_is_reset),
         T(a_published_port_answers_on_every_node_and_the_task_sees_the_client),
@@ -466,7 +541,9 @@ int main(void)
         T(udp_is_published_with_the_client_address_kept),
         T(a_published_port_without_task_refuses),
         T(the_mesh_drains_when_a_backend_stops_serving),
+        T(a_network_may_go_and_come_back),
         T(what_is_not_published_stays_out_of_reach),
+        T(a_host_that_drops_what_it_forwards_does_not_drop_ours),
         T(a_container_without_network_gets_out_masqueraded),
         T(containers_on_the_bridge_cannot_talk_to_each_other),
         T(a_host_mode_port_shows_the_client_and_goes_with_its_container),
