@@ -238,7 +238,7 @@ int64_t allocator_step(struct allocator *a, const struct view *v, int64_t now_ns
     while (budget > 0 && keys_pop(&a->dirty_tasks, &key)) {
         const struct view_task *vt = view_task(v, key);
 
-        if (vt != NULL)
+        if (vt != NULL && !txn_is_deleted(txn, key))
             alloc_task(&s, vt);
         budget--;
     }

@@ -139,7 +139,7 @@ void enforce(struct orch_step *x, const struct view_node *vn)
         const Swarm__V1__Task *edited = txn_peek(x->txn, vt->o->key);
         const Swarm__V1__Task *t = edited != NULL ? edited : vt->t;
 
-        if (!status_wanted(t) || status_ended(t) ||
+        if (txn_is_deleted(x->txn, vt->o->key) || !status_wanted(t) || status_ended(t) ||
             status_state(t) < SWARM__V1__TASK_STATE__TASK_ASSIGNED)
             continue;
         if (!fits(x, vn, vt, &room))

@@ -81,7 +81,7 @@ uint32_t slot_entries(struct orch_step *x, const struct slot *slot, struct entry
         const struct view_task *vt = view_task(x->view, slot->tasks[i]);
         const Swarm__V1__Task *edited;
 
-        if (vt == NULL)
+        if (vt == NULL || txn_is_deleted(x->txn, slot->tasks[i]))
             continue;
         edited = txn_peek(x->txn, slot->tasks[i]);
         e[n].vt = vt;

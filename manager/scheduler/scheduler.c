@@ -504,7 +504,7 @@ static size_t try_spec(struct attempt *a, size_t budget)
         const struct view_task *vt = view_task(a->f.view, p->pending[looked++]);
         const Swarm__V1__Task *t = vt != NULL ? current(a, vt) : NULL;
 
-        if (t == NULL || !is_ready_to_place(t))
+        if (t == NULL || txn_is_deleted(a->txn, vt->o->key) || !is_ready_to_place(t))
             continue; /* a note brings it back when it becomes PENDING */
         if (t->node != 0)
             try_preassigned(a, vt, &kept);

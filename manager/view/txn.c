@@ -152,11 +152,18 @@ uint64_t txn_create(struct txn *x, enum view_kind kind, void *msg)
     return x->next_key++;
 }
 
+#define DELETED UINTPTR_MAX /* in txn.edits: no message, the object goes */
+
 static Swarm__V1__Change *pending_edit(const struct txn *x, uint64_t key)
 {
     uintptr_t at = (uintptr_t)sw_map_get(&x->edits, key);
 
-    return at != 0 ? x->items[at - 1].change : NULL;
+    return at != 0 && at != DELETED ? x->items[at - 1].change : NULL;
+}
+
+bool txn_is_deleted(const struct txn *x, uint64_t key)
+{
+    return (uintptr_t)sw_map_get(&x->edits, key) == DELETED;
 }
 
 void txn_update(struct txn *x, enum view_kind kind, void *msg)
@@ -254,6 +261,8 @@ void txn_delete(struct txn *x, enum view_kind kind, const void *stored_msg)
     Swarm__V1__Change *c;
 
     (void)kind;
+    if (at == DELETED)
+        return;
     if (at != 0) { /* an edit of what goes away is moot */
         Swarm__V1__Change *edited = x->items[at - 1].change;
 
@@ -268,6 +277,8 @@ void txn_delete(struct txn *x, enum view_kind kind, const void *stored_msg)
     c = append(x);
     if (c == NULL)
         return;
+    if (sw_map_put(&x->edits, meta->key, (void *)DELETED) < 0)
+        x->failed = true;
     c->action = SWARM__V1__CHANGE__ACTION__DELETE;
     c->key = meta->key;
     c->expect_version = meta->version;

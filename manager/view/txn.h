@@ -60,9 +60,11 @@ Swarm__V1__Node *txn_edit_node(struct txn *x, const struct view_node *n);
 /** txn_edit() - likewise, for any object: node, network, cluster, ... */
 void *txn_edit(struct txn *x, const struct view_object *o);
 /** txn_peek() - what this collection will make of an object: its new message, borrowed until the next
- * change; NULL when it is untouched (or deleted). Lets a loop see what an earlier one of the same
+ * change; NULL when it is untouched or deleted. Lets a loop see what an earlier one of the same
  * round decided. */
 const void *txn_peek(const struct txn *x, uint64_t key);
+/** txn_is_deleted() - this collection deletes it: do not edit it any more. */
+bool txn_is_deleted(const struct txn *x, uint64_t key);
 /** txn_task_status() - only the status of a task. @status: owned. Unconditional. */
 void txn_task_status(struct txn *x, uint64_t task, Swarm__V1__TaskStatus *status);
 void txn_delete(struct txn *x, enum view_kind kind, const void *stored_msg);

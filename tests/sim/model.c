@@ -191,9 +191,12 @@ static struct txn *step(struct model *m, struct allocator *a, struct scheduler *
 
     assert(x != NULL);
     *wake = 0;
+    if (m->orchestrator_first)
+        earlier(wake, orchestrator_step(o, m->view, m->now_ns, x));
     earlier(wake, allocator_step(a, m->view, m->now_ns, x));
     earlier(wake, scheduler_step(s, m->view, m->now_ns, x));
-    earlier(wake, orchestrator_step(o, m->view, m->now_ns, x));
+    if (!m->orchestrator_first)
+        earlier(wake, orchestrator_step(o, m->view, m->now_ns, x));
     assert(!txn_failed(x));
     return x;
 }

@@ -40,6 +40,7 @@ struct model {
     void (*watch)(void *arg, struct model *m, const struct view_change *c);
     void *arg;
     bool trace;
+    bool orchestrator_first; /* order of the steps in a round; both must do */
 };
 
 void model_init(struct model *m, uint64_t seed); /* with a cluster object and the ingress network */

@@ -19,7 +19,14 @@ struct restart { /* a replacement made by the restart supervisor */
     int64_t at_ns;
 };
 
+struct made { /* a task of a rolling update */
+    uint64_t task, service, slot, version;
+    bool failed;
+};
+
 struct oracle {
+    struct made *made;
+    size_t n_made, cap_made;
     struct world *w;
     struct restart *restarts;
     size_t n_restarts, cap_restarts;
@@ -53,6 +60,7 @@ void oracle_free(struct oracle *o)
     if (o == NULL)
         return;
     sw_free(o->restarts);
+    sw_free(o->made);
     sw_map_fini(&o->full);
     sw_free(o);
 }
@@ -234,20 +242,23 @@ static int update_state(const Swarm__V1__Service *s)
     return s->update_status != NULL ? (int)s->update_status->state : 0;
 }
 
+static int64_t monitor_of(const Swarm__V1__UpdateConfig *c)
+{
+    int64_t monitor = c != NULL && c->monitor_ns != NULL ? c->monitor_ns->value : MODEL_S(5);
+
+    return c != NULL && c->delay_ns >= monitor ? c->delay_ns + MODEL_S(1) : monitor;
+}
+
 static void check_failure_ratio(struct oracle *o, const Swarm__V1__Service *before,
                                 const Swarm__V1__Service *after)
 {
     const struct view_service *vs = view_service(o->w->m.view, after->meta->key);
     bool rolling = update_state(before) == SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_STARTED;
     const Swarm__V1__UpdateConfig *c = rolling ? before->spec->rollback : before->spec->update;
-    int64_t monitor = MODEL_S(5);
+    int64_t monitor = monitor_of(c);
     unsigned made = 0;
     unsigned failed = 0;
 
-    if (c != NULL && c->monitor_ns != NULL)
-        monitor = c->monitor_ns->value;
-    if (c != NULL && c->delay_ns >= monitor)
-        monitor = c->delay_ns + MODEL_S(1);
     sw_list_each(l, &vs->tasks)
     {
         const Swarm__V1__Task *t = sw_list_entry(l, struct view_task, of_service)->t;
@@ -269,6 +280,59 @@ static void check_failure_ratio(struct oracle *o, const Swarm__V1__Service *befo
                     ul(after->meta->key), failed, made);
 }
 
+static void record_made(struct oracle *o, const Swarm__V1__Task *t)
+{
+    if (!t->by_update)
+        return;
+    if (o->n_made == o->cap_made) {
+        o->cap_made = o->cap_made != 0 ? o->cap_made * 2 : 64;
+        o->made = sw_realloc(o->made, o->cap_made * sizeof(*o->made));
+        assert(o->made != NULL);
+    }
+    o->made[o->n_made++] =
+        (struct made){ t->meta->key, t->service, t->slot, t->spec_version, false };
+}
+
+static void record_failure(struct oracle *o, const struct view_task *vt)
+{
+    const Swarm__V1__Task *t = vt->t;
+    Swarm__V1__TaskState s = status_state(t);
+    const Swarm__V1__ServiceSpec *spec = vt->service != NULL ? vt->service->s->spec : NULL;
+
+    if (!t->by_update || spec == NULL || t->spec_version != vt->service->s->spec_version ||
+        (s != TASK_STATE(FAILED) && s != TASK_STATE(REJECTED) && s != TASK_STATE(COMPLETE)))
+        return;
+    if (t->status->running_ns != 0 &&
+        t->status->applied_ns > t->status->running_ns + (uint64_t)monitor_of(spec->update))
+        return;
+    for (size_t i = 0; i < o->n_made; i++)
+        o->made[i].failed |= o->made[i].task == vt->o->key;
+}
+
+/* All that failed must have been counted, also what is deleted since. */
+static void check_completed(struct oracle *o, const Swarm__V1__Service *s)
+{
+    const Swarm__V1__UpdateConfig *c = s->spec->update;
+    unsigned failed = 0;
+    unsigned made = 0;
+
+    if (s->spec->mode_case != SWARM__V1__SERVICE_SPEC__MODE_REPLICATED ||
+        (c != NULL &&
+         c->failure_action == SWARM__V1__UPDATE_CONFIG__FAILURE_ACTION__CONTINUE))
+        return;
+    for (size_t i = 0; i < o->n_made; i++) {
+        const struct made *m = &o->made[i];
+
+        if (m->service != s->meta->key || m->version != s->spec_version)
+            continue;
+        made++;
+        failed += m->failed;
+    }
+    if (made > 0 && (double)failed / made > (c != NULL ? c->max_failure_ratio : 0))
+        oracle_fail(o->w, "O8: update of service %lu completed with %u failures of %u",
+                    ul(s->meta->key), failed, made);
+}
+
 static void check_update(struct oracle *o, const Swarm__V1__Service *a, const Swarm__V1__Service *b)
 {
     int was = update_state(a);
@@ -280,6 +344,9 @@ static void check_update(struct oracle *o, const Swarm__V1__Service *a, const Sw
     if (is == SWARM__V1__UPDATE_STATUS__STATE__PAUSED ||
         is == SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_PAUSED)
         check_failure_ratio(o, a, b);
+    if (was == SWARM__V1__UPDATE_STATUS__STATE__UPDATING &&
+        is == SWARM__V1__UPDATE_STATUS__STATE__COMPLETED)
+        check_completed(o, b);
     if (was == SWARM__V1__UPDATE_STATUS__STATE__UPDATING &&
         is == SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_STARTED &&
         strstr(b->update_status->message, "manually") == NULL) {
@@ -335,8 +402,12 @@ void oracle_change(struct oracle *o, const struct view_change *c)
     if (c->kind == VIEW_TASK && c->after != NULL) {
         const struct view_task *vt = view_task(o->w->m.view, c->key);
 
+        if (c->before == NULL)
+            record_made(o, vt->t);
         if (c->before == NULL && vt->service != NULL)
             check_restart(o, vt);
+        if (c->before != NULL && status_state(c->before) != status_state(c->after))
+            record_failure(o, vt);
         if (c->before != NULL) {
             check_monotone(o, c->before, c->after);
             if (status_state(c->before) < TASK_STATE(ASSIGNED) &&
@@ -408,6 +479,47 @@ static void claim_all(struct oracle *o, struct sw_map *taken, struct sw_map *por
     }
 }
 
+static size_t used_on(const struct oracle *o, uint64_t network)
+{
+    size_t n = 1; /* the gateway */
+
+    sw_list_each(l, view_list(o->w->m.view, VIEW_NODE))
+    {
+        const Swarm__V1__Node *x = sw_list_entry(l, struct view_object, link)->msg;
+
+        for (size_t i = 0; i < x->n_network_addrs; i++)
+            n += x->network_addrs[i]->network == network;
+    }
+    sw_list_each(l, view_list(o->w->m.view, VIEW_SERVICE))
+    {
+        const Swarm__V1__Service *x = sw_list_entry(l, struct view_object, link)->msg;
+
+        for (size_t i = 0; x->endpoint != NULL && i < x->endpoint->n_vips; i++)
+            n += x->endpoint->vips[i]->network == network;
+    }
+    sw_list_each(l, view_list(o->w->m.view, VIEW_TASK))
+    {
+        const Swarm__V1__Task *x = sw_list_entry(l, struct view_object, link)->msg;
+
+        for (size_t i = 0; !status_ended(x) && i < x->n_networks; i++)
+            n += x->networks[i]->network == network;
+    }
+    return n;
+}
+
+static bool any_network_is_full(const struct oracle *o)
+{
+    sw_list_each(l, view_list(o->w->m.view, VIEW_NETWORK))
+    {
+        const struct view_object *obj = sw_list_entry(l, struct view_object, link);
+        const Swarm__V1__Network *n = obj->msg;
+
+        if (n->subnet_len != 0 && used_on(o, obj->key) >= (1u << (32 - n->subnet_len)) - 2)
+            return true;
+    }
+    return false;
+}
+
 void oracle_scan(struct oracle *o)
 {
     struct sw_map taken;
@@ -460,6 +572,8 @@ static void check_wanted_task(struct oracle *o, const struct view_service *vs,
     } else if (s <= TASK_STATE(PENDING)) {
         if (vt->t->status->err[0] == '\0')
             oracle_fail(o->w, "O2: task %lu is pending and does not say why", key);
+        if (strstr(vt->t->status->err, "no free address") != NULL && !any_network_is_full(o))
+            oracle_fail(o->w, "16.1: task %lu waits for an address though there are some", key);
     } else {
         oracle_fail(o->w, "O2: task %lu rests in state %d (desired %d)", key, (int)s,
                     (int)vt->t->desired);
@@ -484,6 +598,32 @@ static void check_pending_is_justified(struct oracle *o, const struct view_servi
             oracle_fail(o->w, "O2: task %lu is pending though node %lu would do", ul(vt->o->key),
                         ul(vn->o->key));
     }
+}
+
+static const char *image_of(const Swarm__V1__TaskSpec *spec)
+{
+    return spec != NULL && spec->container != NULL ? spec->container->image : "";
+}
+
+/* Global services are not updated on paused nodes. */
+static bool paused_node(const struct view_task *vt)
+{
+    return vt->node != NULL && vt->node->n->spec->availability ==
+                                   SWARM__V1__NODE_AVAILABILITY__AVAILABILITY_PAUSE;
+}
+
+/* A start-first service keeps an older running task until the right one finds a place. */
+static bool has_newer(const struct view_service *vs, const struct view_task *vt)
+{
+    sw_list_each(l, &vs->tasks)
+    {
+        const struct view_task *other = sw_list_entry(l, struct view_task, of_service);
+
+        if (other != vt && status_wanted(other->t) && other->t->slot == vt->t->slot &&
+            (vt->t->slot != 0 || other->t->node == vt->t->node))
+            return true;
+    }
+    return false;
 }
 
 static void check_service(struct oracle *o, const struct view_service *vs)
@@ -521,6 +661,10 @@ static void check_service(struct oracle *o, const struct view_service *vs)
         wanted++;
         check_wanted_task(o, vs, vt);
         check_pending_is_justified(o, vs, vt);
+        if (settled && always && !paused_node(vt) &&
+            strcmp(image_of(view_task_spec(vt, NULL)), image_of(vs->s->spec->task)) != 0 &&
+            !has_newer(vs, vt))
+            oracle_fail(o->w, "12.7: task %lu still runs an older image", ul(vt->o->key));
         /* A start-first service keeps an older running task until the right one finds a place. */
         if (sw_map_get(&slots, slot) != NULL && settled && !start_first)
             oracle_fail(o->w, "O2: two tasks in slot %lu of service %lu", ul(slot),

@@ -96,7 +96,7 @@ static bool interfere(void *arg, struct model *m)
     (void)m;
     if (w->ending || w->calm)
         return true;
-    if (world_chance(w, 1) && world_chance(w, 40)) {
+    if (!w->one_leader && world_chance(w, 1) && world_chance(w, 40)) {
         w->leader_lost = true;
         return false;
     }
@@ -124,7 +124,8 @@ static void do_round(struct world *w)
     w->disturbed = false;
     n = model_round(&w->m);
     w->in_round = false;
-    if (w->leader_lost || (!w->ending && world_chance(w, 1) && world_chance(w, 30))) {
+    if (w->leader_lost ||
+        (!w->ending && !w->one_leader && world_chance(w, 1) && world_chance(w, 30))) {
         w->leader_lost = false;
         w->leaders++;
         model_new_leader(&w->m);
@@ -146,6 +147,8 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
     w->m.interfere = interfere;
     w->m.arg = w;
     w->calm = world_chance(w, 25);
+    w->m.orchestrator_first = world_chance(w, 50);
+    w->one_leader = world_chance(w, 50);
     w->steady = w->calm || world_chance(w, 40);
     w->oracle = oracle_new(w);
     action_setup(w);

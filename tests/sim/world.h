@@ -77,6 +77,7 @@ struct world {
     bool calm;           /* nothing fails, one update at a time: for O7 */
     bool steady;         /* no service fails by itself: the end leaves all as it is */
     bool ending;         /* users and faults have stopped */
+    bool one_leader;     /* what it forgets, no other will find */
     bool leader_lost;
     bool in_round;
     bool disturbed;      /* something else was written during this round */

@@ -93,6 +93,21 @@ static void scaling_down_removes_from_the_fullest_node_and_deletes_the_tasks(voi
     assert_int_equal(model_in_slot(&f->m, web, 4), 0);
 }
 
+static void a_number_given_up_is_the_next_to_be_used(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t web = model_create(&f->m, VIEW_SERVICE, build_service("web", 4));
+
+    model_run(&f->m);
+    model_scale(&f->m, web, 3);
+    model_settle(&f->m); /* the task of slot 4 is still stopping */
+    model_scale(&f->m, web, 4);
+    model_settle(&f->m);
+    assert_int_not_equal(model_in_slot(&f->m, web, 4), 0);
+    assert_int_equal(model_in_slot(&f->m, web, 5), 0);
+    model_run(&f->m);
+}
+
 static void scaling_restarts_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -204,6 +219,7 @@ int main(void)
         T(a_new_task_is_assigned_two_rounds_after_its_service_exists),
         T(scaling_up_uses_the_lowest_free_numbers),
         T(scaling_down_removes_from_the_fullest_node_and_deletes_the_tasks),
+        T(a_number_given_up_is_the_next_to_be_used),
         T(scaling_restarts_nothing),
         T(deleting_the_service_removes_its_tasks_once_they_stopped),
         T(tasks_of_a_dead_node_are_replaced_without_delay),
