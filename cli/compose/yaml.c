@@ -186,13 +186,14 @@ static void silent(struct fy_diag *diag, void *user, const char *buf, size_t len
     (void)len;
 }
 
+/* Return: 0 when there was nothing to complain about. */
 static int report(const char *file, struct fy_diag *diag, struct sw_err *err)
 {
     void *it = NULL;
     const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &it);
 
     if (e == NULL)
-        return sw_err_set(err, SW_E_INVALID, "%s: yaml: cannot be parsed", file);
+        return 0; /* nothing but white space and comments */
     if (e->line > 0)
         return sw_err_set(err, SW_E_INVALID, "%s:%d: yaml: %.300s", file, e->line, e->msg);
     return sw_err_set(err, SW_E_INVALID, "%s: yaml: %.300s", file, e->msg);
@@ -219,10 +220,13 @@ int yaml_parse(const char *file, const char *text, size_t n, struct yn **out, st
     fy_diag_set_collect_errors(diag, true);
     cfg.diag = diag;
     doc = fy_document_build_from_string(&cfg, n > 0 ? text : " ", n > 0 ? n : 1);
-    if (doc == NULL)
+    if (doc == NULL) {
         r = report(file, diag, err);
-    else
+        if (r == 0)
+            r = build(&l, NULL, 0, out);
+    } else {
         r = build(&l, fy_document_root(doc), 0, out);
+    }
     fy_document_destroy(doc);
     fy_diag_destroy(diag);
     return r;
