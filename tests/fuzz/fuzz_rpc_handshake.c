@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a stranger may send before it is known: the first input byte chooses the side, then records
- * of a length byte and their bytes. */
+ * What a stranger may send before it is known. The first input byte chooses the side, and whether
+ * the rest are raw records (a length byte and their bytes), or the payload of a handshake that a
+ * stranger with a key of its own does by the book. */
 // uses: swarm_rpc
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,12 @@
 
 static struct sw_identity *identity;
 static struct sw_token token;
+
+struct rpc_handshake_peer { /* the side under test */
+    struct handshake *h;
+    bool dialer;
+    enum sw_rpc_purpose purpose;
+};
 
 static void prepare(void)
 {
@@ -36,6 +43,49 @@ static void prepare(void)
     memcpy(token.digest, root.root.digest, sizeof(token.digest));
 }
 
+/* Noise's messages by the book, the stranger's payload is @data. */
+static int by_the_book(struct rpc_handshake_peer *p, const uint8_t *data, size_t size)
+{
+    struct sw_buf out = SW_BUF_INIT;
+    uint8_t preamble[HANDSHAKE_PREAMBLE] = { 's', 'w', 'a', 'r', 'm', 1, (uint8_t)p->purpose };
+    uint8_t msg[HANDSHAKE_MAX_BYTES * 2];
+    struct sw_dh_key key;
+    struct sw_noise noise;
+    struct sw_noise_options opt = { .protocol = SW_NOISE_XX,
+                                    .initiator = !p->dialer,
+                                    .prologue = preamble,
+                                    .prologue_len = sizeof(preamble),
+                                    .s = &key };
+    struct sw_err err;
+    size_t n;
+    int r = 0;
+
+    sw_dh_key_make(&key);
+    if (p->dialer) { /* it speaks first: its preamble is the prologue */
+        if (rpc_handshake_start(p->h, &out, &err) < 0)
+            abort();
+        opt.prologue = out.data + 2;
+        if (sw_noise_init(&noise, &opt, &err) < 0 ||
+            sw_noise_read(&noise, out.data + 2 + HANDSHAKE_PREAMBLE,
+                          out.len - 2 - HANDSHAKE_PREAMBLE, msg, &n, &err) < 0 ||
+            sw_noise_write(&noise, data, size, msg, &n, &err) < 0)
+            abort();
+        r = rpc_handshake_take(p->h, msg, n, &out, &err);
+    } else {
+        memcpy(msg, preamble, sizeof(preamble));
+        if (sw_noise_init(&noise, &opt, &err) < 0 ||
+            sw_noise_write(&noise, NULL, 0, msg + sizeof(preamble), &n, &err) < 0 ||
+            rpc_handshake_take(p->h, msg, sizeof(preamble) + n, &out, &err) != 0 ||
+            sw_noise_read(&noise, out.data + 2, out.len - 2, msg, &n, &err) < 0 ||
+            sw_noise_write(&noise, data, size, msg, &n, &err) < 0)
+            abort();
+        r = rpc_handshake_take(p->h, msg, n, &out, &err);
+    }
+    sw_noise_fini(&noise);
+    sw_buf_fini(&out);
+    return r;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct handshake_options opt = { .identity = NULL, .allow_join = true, .now_ns = NOW };
@@ -55,6 +105,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     opt.expect = SW_RPC_MEMBER;
     if (rpc_handshake_new(&h, &opt, &err) < 0)
         abort();
+    if ((data[0] & 4) != 0) {
+        struct rpc_handshake_peer p = { h, opt.dialer, opt.purpose };
+
+        size = size > 2001 ? 2001 : size;
+        r = by_the_book(&p, data + 1, size - 1);
+        if (r == HANDSHAKE_DONE && (opt.dialer || opt.purpose == SW_RPC_NODE))
+            abort();
+        rpc_handshake_free(h);
+        return 0;
+    }
     if (opt.dialer && rpc_handshake_start(h, &out, &err) < 0)
         abort();
     for (data++, size--; r == 0 && size > 0;) {
