@@ -88,6 +88,9 @@ void manager_setup_cancel(struct manager *m);
 int manager_raft_open(struct manager *m, struct sw_err *err);
 int manager_list_managers(const struct manager *m, size_t *n, Swarm__V1__ManagerPeer ***out);
 
+/* manager_keep_members() - the managers changed: remember them for the next start. */
+void manager_keep_members(struct manager *m);
+
 /* manager_serve.c */
 int manager_serve(struct manager *m, struct sw_err *err); /* listen for nodes and browsers */
 

@@ -157,6 +157,37 @@ int manager_list_managers(const struct manager *m, size_t *n, Swarm__V1__Manager
     return 0;
 }
 
+/* Who is who must be known before the log tells it again: after a restart nothing is applied until
+ * the leader has been heard, and the leader is only heard when its node is known as a member. */
+void manager_keep_members(struct manager *m)
+{
+    Swarm__V1__ManagerPeer **list = NULL;
+    struct sw_err err;
+    size_t n = 0;
+    bool same;
+
+    if (m->file == NULL || manager_list_managers(m, &n, &list) < 0)
+        return;
+    same = n == m->file->n_members;
+    for (size_t i = 0; i < n; i++) {
+        list[i]->leader = false; /* changes too often to be kept */
+        same = same && pb_equal(list[i], m->file->members[i]);
+    }
+    for (size_t i = 0; !same && i < m->file->n_members; i++)
+        pb_free(m->file->members[i]);
+    for (size_t i = 0; same && i < n; i++)
+        pb_free(list[i]);
+    if (same) {
+        sw_free(list);
+        return;
+    }
+    sw_free(m->file->members);
+    m->file->members = list;
+    m->file->n_members = n;
+    if (manager_file_save(m->state_dir, m->file, &err) < 0)
+        log_error("%s", err.msg);
+}
+
 /* A Raft connection's peer: the member id that belongs to an authenticated node. 0: none. */
 static uint64_t member_of_node(void *arg, const struct sw_id *node_id)
 {

@@ -152,6 +152,23 @@ static void on_view_commit(void *arg, const struct view *v)
     manager_setup_progress(arg);
 }
 
+static void on_view_change(void *arg, const struct view *v, const struct view_change *c)
+{
+    const Swarm__V1__Node *before = c->kind == VIEW_NODE ? c->before : NULL;
+    const Swarm__V1__Node *after = c->kind == VIEW_NODE ? c->after : NULL;
+
+    (void)v;
+    if (c->kind == VIEW_NODE &&
+        !pb_equal(before != NULL ? before->manager : NULL, after != NULL ? after->manager : NULL))
+        manager_keep_members(arg);
+}
+
+static void on_view_reset(void *arg, const struct view *v)
+{
+    manager_keep_members(arg);
+    on_view_commit(arg, v);
+}
+
 static int make_file(struct manager *m, const Swarm__V1__ManagerSetup *s, struct sw_err *err)
 {
     m->file = pb_new(&swarm__v1__manager_file__descriptor);
@@ -366,7 +383,8 @@ static int begin(struct manager *m, struct sw_err *err)
     if (r < 0)
         return r;
     m->observer.on_commit = on_view_commit;
-    m->observer.on_reset = on_view_commit;
+    m->observer.on_reset = on_view_reset;
+    m->observer.on_change = on_view_change;
     m->observer.arg = m;
     view_observe(m->view, &m->observer);
     switch (m->setup->mode) {
