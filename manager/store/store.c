@@ -85,6 +85,8 @@ static int write_change(struct store *s, struct rows *r, const Swarm__V1__Change
         o = view_object(s->view, c->key);
         return o != NULL ? rows_delete(r, o->kind, c->key) : SQLITE_DONE;
     }
+    if (view_status_is_late(s->view, c))
+        return SQLITE_DONE;
     if (c->object_case == SWARM__V1__CHANGE__OBJECT_TASK_STATUS)
         return rows_task_status(r, c->task_status->task, index, now_ns, c->task_status->status);
     if (!view_change_object(c, &kind, &msg))

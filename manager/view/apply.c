@@ -186,6 +186,18 @@ static void apply_status(struct view *v, struct view_object *o, Swarm__V1__TaskS
     pb_free(old);
 }
 
+bool view_status_is_late(const struct view *v, const Swarm__V1__Change *c)
+{
+    const struct view_task *t;
+
+    if (c->object_case != SWARM__V1__CHANGE__OBJECT_TASK_STATUS || c->task_status == NULL ||
+        c->task_status->status == NULL)
+        return false;
+    t = view_task(v, c->task_status->task);
+    return t != NULL && t->t->status != NULL &&
+           c->task_status->status->state < t->t->status->state;
+}
+
 static int apply_change(struct view *v, Swarm__V1__Change *c, uint64_t index, uint64_t now_ns)
 {
     enum view_kind kind;
@@ -207,7 +219,7 @@ static int apply_change(struct view *v, Swarm__V1__Change *c, uint64_t index, ui
         Swarm__V1__TaskStatus *status = c->task_status->status;
         struct view_object *o = view_object(v, c->task_status->task);
 
-        if (o == NULL)
+        if (o == NULL || view_status_is_late(v, c))
             return 0;
         c->task_status->status = NULL;
         apply_status(v, o, status, index, now_ns);

@@ -151,6 +151,10 @@ int view_check(const struct view *v, const Swarm__V1__Transaction *txn, struct s
  */
 int view_apply(struct view *v, Swarm__V1__Transaction *txn, uint64_t index);
 
+/** view_status_is_late() - a task's status that would go back: something else was written while it
+ * was under way. It is skipped when applied, alike on every manager, and harms no other change. */
+bool view_status_is_late(const struct view *v, const Swarm__V1__Change *c);
+
 /** view_load() - add one object as it is (restoring a snapshot); observers are not told. */
 int view_load(struct view *v, enum view_kind kind, void *msg);
 void view_set_position(struct view *v, uint64_t index, uint64_t next_key);
