@@ -2,7 +2,11 @@
 #include "cli/compose/yaml.h"
 
 #include <libfyaml.h>
+#include <limits.h>
 #include <string.h>
+
+#include "cli/spec/text.h"
+#include "common/base/macro.h"
 
 struct load {
     const char *file;
@@ -199,8 +203,35 @@ static int report(const char *file, struct fy_diag *diag, struct sw_err *err)
     return sw_err_set(err, SW_E_INVALID, "%s: yaml: %.300s", file, e->msg);
 }
 
+/* What the parser is not given: it does not return from a directive that it does not know and that
+ * ends in the middle of a letter. A compose file has no directives but "%YAML". */
+static int check_text(const char *file, const char *text, size_t n, struct sw_err *err)
+{
+    unsigned line = 1;
+
+    if (memchr(text, '\0', n) != NULL)
+        return sw_err_set(err, SW_E_INVALID, "%s: yaml: control characters are not allowed", file);
+    for (const char *p = text; *p != '\0';) {
+        size_t len = strcspn(p, "\n");
+
+        if (*p == '%' && strncmp(p, "%YAML ", 6) != 0)
+            return sw_err_set(err, SW_E_INVALID, "%s:%u: yaml: unknown directive", file, line);
+        for (size_t i = 0; i < len;) {
+            size_t letter = text_utf8(p + i);
+
+            if (letter == 0)
+                return sw_err_set(err, SW_E_INVALID, "%s:%u: yaml: invalid UTF-8", file, line);
+            i += letter;
+        }
+        p += len + (p[len] == '\n');
+        line++;
+    }
+    return 0;
+}
+
 int yaml_parse(const char *file, const char *text, size_t n, struct yn **out, struct sw_err *err)
 {
+    SW_CLEANUP(sw_free_ptr) char *whole = cli_printf("%.*s\n", (int)SW_MIN(n, (size_t)INT_MAX), text);
     struct fy_diag_cfg diag_cfg;
     struct fy_diag *diag = NULL;
     struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG };
@@ -208,8 +239,8 @@ int yaml_parse(const char *file, const char *text, size_t n, struct yn **out, st
     struct load l = { file, 0, err };
     int r;
 
-    if (memchr(text, '\0', n) != NULL)
-        return sw_err_set(err, SW_E_INVALID, "%s: yaml: control characters are not allowed", file);
+    if (check_text(file, whole, n, err) < 0)
+        return err->code;
     fy_diag_cfg_default(&diag_cfg);
     diag_cfg.fp = NULL;
     diag_cfg.output_fn = silent;
@@ -219,7 +250,7 @@ int yaml_parse(const char *file, const char *text, size_t n, struct yn **out, st
         return sw_err_set(err, -12, "%s: out of memory", file);
     fy_diag_set_collect_errors(diag, true);
     cfg.diag = diag;
-    doc = fy_document_build_from_string(&cfg, n > 0 ? text : " ", n > 0 ? n : 1);
+    doc = fy_document_build_from_string(&cfg, whole, strlen(whole)); /* a last newline is sure */
     if (doc == NULL) {
         r = report(file, diag, err);
         if (r == 0)

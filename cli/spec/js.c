@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cli/spec/text.h"
+
 void js_setup(void)
 {
     json_set_alloc_funcs(cli_alloc, sw_free);
@@ -136,21 +138,6 @@ json_t *js_arr(json_t *root, const char *path)
     return made(root, path, json_array());
 }
 
-/* Length of the UTF-8 sequence at @s, 0 when it is none. */
-static size_t utf8_len(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 json_t *js_string(const char *s)
 {
     json_t *j = json_string(s != NULL ? s : "");
@@ -159,7 +146,7 @@ json_t *js_string(const char *s)
     if (j != NULL)
         return j;
     while (*s != '\0') {
-        size_t n = utf8_len((const unsigned char *)s);
+        size_t n = text_utf8(s);
 
         if (n > 0)
             sw_buf_add(&b, s, n);

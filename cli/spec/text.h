@@ -38,4 +38,7 @@ int text_mode(const char *s, uint32_t *mode, struct sw_err *err);
 bool text_is_ipv4(const char *s);
 bool text_is_ip(const char *s); /* either family, no zone, no brackets */
 
+/** text_utf8() - length in bytes of the letter at @s, 0 when it is not UTF-8. */
+size_t text_utf8(const char *s);
+
 #endif

@@ -111,6 +111,8 @@ static void mistakes_name_their_line(void **state)
     expect_error("a: &x [*x]\n", "f.yml:1: yaml: nested too deeply, or an anchor contains itself");
     expect_error("a: 1\na: 2\n", "f.yml:2: yaml: duplicate key");
     expect_error("<<: 3\n", "f.yml:1: yaml: map merge requires map or sequence of maps as the value");
+    expect_error("a: 1\n%foo", "f.yml:2: yaml: unknown directive");
+    expect_error("a: \xff\n", "f.yml:1: yaml: invalid UTF-8");
     expect_error("? [a]\n: b\n", "f.yml: yaml: a key must be a scalar");
 }
 
