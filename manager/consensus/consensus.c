@@ -2,8 +2,8 @@
  * consensus.c - life of a member: open, the kick, the tick, close.
  *
  * Close:  kick: complete the user's requests, stop the transport
- *         -> last outstanding send back -> raft_close() -> disk half closed -> kick handle closed
- *         -> free, closed() */
+ *         -> last outstanding send back -> raft_close() -> disk half closed -> some turns
+ *         -> kick handle closed -> free, closed() */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include "manager/consensus/core.h"
 
 #define DISK_CHECK_TICKS 10
+#define GRACE_TURNS      16
 
 int cons_error(int raft_code)
 {
@@ -116,17 +117,31 @@ static void on_kick_closed(uv_handle_t *handle)
         closed(arg);
 }
 
-static void close_kick(struct consensus *c)
+/* libraft's disk half says it is closed while its writers' handles still are closing, and looks at
+ * itself, and says so again, when they have: it is kept for some more turns of the loop. */
+static void on_grace(uv_idle_t *handle)
 {
+    struct consensus *c = handle->data;
+
+    if (--c->grace_turns > 0)
+        return;
+    uv_idle_stop(handle);
     if (c->disk == &c->own_disk)
         raft_uv_close(&c->own_disk);
-    cons_out_flush(c);
     uv_close((uv_handle_t *)&c->kick, on_kick_closed);
+}
+
+static void close_rest(struct consensus *c)
+{
+    cons_out_flush(c);
+    uv_idle_stop(&c->kick);
+    c->grace_turns = GRACE_TURNS;
+    uv_idle_start(&c->kick, on_grace);
 }
 
 static void on_raft_closed(struct raft *r)
 {
-    close_kick(r->data);
+    close_rest(r->data);
 }
 
 static void close_step(struct consensus *c)
@@ -145,7 +160,7 @@ static void close_step(struct consensus *c)
     if (c->raft_ready)
         raft_close(&c->raft, on_raft_closed);
     else
-        close_kick(c);
+        close_rest(c);
 }
 
 void consensus_close(struct consensus *c, void (*closed)(void *arg), void *arg)
@@ -196,7 +211,7 @@ static void on_kick(uv_idle_t *handle)
 
 void cons_kick(struct consensus *c)
 {
-    if (c->kick_open && !uv_is_closing((uv_handle_t *)&c->kick))
+    if (c->kick_open && c->grace_turns == 0 && !uv_is_closing((uv_handle_t *)&c->kick))
         uv_idle_start(&c->kick, on_kick);
 }
 

@@ -158,7 +158,8 @@ struct consensus {
     struct sw_err fatal;
     bool closing;
     bool raft_closing;
-    bool raft_closed;
+    bool disk_closed;
+    unsigned grace_turns;
     raft_io_close_cb io_close_cb;
     void (*closed)(void *arg);
     void *closed_arg;

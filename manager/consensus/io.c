@@ -434,6 +434,9 @@ static void on_disk_closed(struct raft_io *disk)
 {
     struct consensus *c = self(disk);
 
+    if (c->disk_closed)
+        return; /* it may say so twice: see on_grace() */
+    c->disk_closed = true;
     c->io_close_cb(&c->io);
 }
 

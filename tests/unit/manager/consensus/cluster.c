@@ -260,8 +260,8 @@ int cluster_open(struct cluster *cl, unsigned i, bool bootstrap, struct sw_err *
     o.dir = n->dir;
     o.member = n->id;
     o.address = n->address;
-    o.election_ms = 150;
-    o.heartbeat_ms = 15;
+    o.election_ms = 500;
+    o.heartbeat_ms = 25;
     o.reserve_bytes = 0;
     o.fsm = machine_fsm(&n->m);
     o.transport = (struct consensus_transport){ n, net_send, NULL, NULL, net_stop };

@@ -252,7 +252,7 @@ static void small_queue(struct consensus_options *o)
 static void a_full_queue_pushes_back(void **state)
 {
     struct fixture *f = *state;
-    struct tally t = { 0 };
+    static struct tally t; /* answered in teardown */
     int r = 0;
     int n;
 
@@ -382,8 +382,8 @@ static void a_removed_member_is_told_and_does_not_campaign(void **state)
     assert_true(consensus_is_removed(f->cl.n[0].c, 3));
     assert_int_equal(consensus_member_add(f->cl.n[0].c, 3, "10.0.0.3:1", on_tally, NULL, &f->err),
                      SW_E_FORBIDDEN);
-    until = (int64_t)uv_now(&f->cl.loop) + 1000;
-    assert_true(cluster_until(&f->cl, ten_heartbeats, &until, 3000));
+    until = (int64_t)uv_now(&f->cl.loop) + 2000;
+    assert_true(cluster_until(&f->cl, ten_heartbeats, &until, 5000));
     consensus_status(f->cl.n[2].c, &s);
     assert_int_equal(s.role, CONSENSUS_FOLLOWER);
     assert_true(s.removed);
@@ -416,8 +416,8 @@ static void a_removal_that_would_lose_the_quorum_is_refused(void **state)
 
     cluster_grow(&f->cl, 3);
     cluster_close(&f->cl, 2);
-    until = (int64_t)uv_now(&f->cl.loop) + 400; /* not heard of for an election timeout */
-    assert_true(cluster_until(&f->cl, ten_heartbeats, &until, 3000));
+    until = (int64_t)uv_now(&f->cl.loop) + 700; /* not heard of for an election timeout */
+    assert_true(cluster_until(&f->cl, ten_heartbeats, &until, 5000));
     assert_int_equal(cluster_remove(&f->cl, 0, 2), SW_E_PRECONDITION); /* would leave 1 of 2 */
     assert_int_equal(cluster_remove(&f->cl, 0, 3), 0);
 }
