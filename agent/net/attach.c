@@ -55,8 +55,8 @@ struct cont_own {
 static void cont_own_addr(void *arg, int index, const struct link_ip *ip, uint8_t prefix_len)
 {
     struct cont_own *o = arg;
-    uint32_t a = (uint32_t)ip->b[0] << 24 | (uint32_t)ip->b[1] << 16 | (uint32_t)ip->b[2] << 8 |
-                 ip->b[3];
+    uint32_t a =
+        (uint32_t)ip->b[0] << 24 | (uint32_t)ip->b[1] << 16 | (uint32_t)ip->b[2] << 8 | ip->b[3];
     uint32_t mask = table_mask(o->k->bridge_len);
 
     (void)index;
@@ -160,7 +160,8 @@ static void cont_del_doomed(struct kern *k);
 
 /* -------------------------------------------------------------------------------------- links */
 
-/* A veth pair whose outer end is @v->name. Left-overs of the name are replaced, living ones kept. */
+/* A veth pair whose outer end is @v->name. Left-overs of the name are replaced, living ones kept.
+ */
 static int cont_veth(struct nlk *nl, const struct link_veth *v, bool adopt, int *index,
                      struct sw_err *err)
 {
@@ -231,6 +232,16 @@ static int cont_veths(struct kern *k, struct kern_cont *c, bool adopt, struct sw
     return r;
 }
 
+static void cont_settle(struct kern *k, const struct kern_cont *c)
+{
+    char name[NET_IFNAME_MAX];
+
+    for (size_t i = 0; i < c->result.n_ifaces; i++) {
+        name_of_port(name, c->id, c->result.ifaces[i].network);
+        link_settle(c->result.ifaces[i].network != 0 ? &k->over : &k->node, name);
+    }
+}
+
 static bool cont_on_mesh(const struct kern_cont *c)
 {
     for (size_t i = 0; i < c->n_ports; i++)
@@ -258,6 +269,7 @@ static int cont_inside(struct kern *k, struct kern_cont *c, const struct kern_sp
         r = inside_links(k, c, err);
     if (r < 0)
         return r;
+    cont_settle(k, c);
     c->has_table = s->adopt;
     ctx = nft_open();
     r = inside_rules(k, c, ctx, err);
@@ -301,10 +313,10 @@ static int cont_node_rules(struct kern *k, struct sw_err *err)
 int kern_attach(struct kern *k, struct kern_spec *s, struct kern_cont **out, struct sw_err *err)
 {
     struct kern_cont *c = NULL;
-    int r = kern_cont_find(k, s->a->container_id) != NULL
-                ? sw_err_set(err, SW_E_CONFLICT, "container %s is attached already",
-                             s->a->container_id)
-                : cont_new(k, s, &c, err);
+    int r =
+        kern_cont_find(k, s->a->container_id) != NULL
+            ? sw_err_set(err, SW_E_CONFLICT, "container %s is attached already", s->a->container_id)
+            : cont_new(k, s, &c, err);
 
     if (c == NULL) {
         sw_close_ptr(&s->ns);

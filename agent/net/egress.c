@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * egress.c - the way to the outside world through the node's namespace, and host-mode ports.
  *
- * The bridge swarm0 holds the gateway's address and has no ports: each container's link is routed on
- * its own, with permanent neighbours at both ends. As bridge ports, a host with br_netfilter (every
- * host with Docker) would do NAT while bridging: a container could not reach a port published by
- * itself or by its neighbour. It also keeps containers apart without a filter on the bridge. */
+ * The bridge swarm0 holds the gateway's address and has no ports: each container's link is routed
+ * on its own, with permanent neighbours at both ends. As bridge ports, a host with br_netfilter
+ * (every host with Docker) would do NAT while bridging: a container could not reach a port
+ * published by itself or by its neighbour. It also keeps containers apart without a filter on the
+ * bridge. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,8 +28,8 @@
 /* ------------------------------------------------------------------------------------- bridge */
 
 struct egress_find {
-    int bridge;         /* index, 0: not there */
-    uint32_t own;       /* address the bridge has */
+    int bridge;   /* index, 0: not there */
+    uint32_t own; /* address the bridge has */
     uint8_t own_len;
     uint32_t candidate; /* subnet that is tried */
     uint8_t len;
@@ -41,8 +42,8 @@ static void egress_find_addr(void *arg, int index, const struct link_ip *ip, uin
 
     if (ip->len != 4 || index != f->bridge || f->own != 0)
         return;
-    f->own = (uint32_t)ip->b[0] << 24 | (uint32_t)ip->b[1] << 16 | (uint32_t)ip->b[2] << 8 |
-             ip->b[3];
+    f->own =
+        (uint32_t)ip->b[0] << 24 | (uint32_t)ip->b[1] << 16 | (uint32_t)ip->b[2] << 8 | ip->b[3];
     f->own_len = prefix_len;
 }
 
@@ -183,7 +184,8 @@ static bool egress_addr_used(const struct kern *k, uint32_t addr)
     return false;
 }
 
-/* In turn, so that an address comes back as late as possible: peers may still know the old owner. */
+/* In turn, so that an address comes back as late as possible: peers may still know the old owner.
+ */
 int egress_addr_take(struct kern *k, uint32_t *addr, struct sw_err *err)
 {
     uint32_t first = k->bridge_subnet + 2;

@@ -2,10 +2,10 @@
  * firewall.c - a host firewall that drops what it does not know must not drop ours.
  *
  * Docker and ufw set the policy of iptables' FORWARD chain to DROP, and an accept in our own table
- * does not overrule that. Four rules at its top let our links through; what may pass there is decided
- * by our own forward chain, which drops everything that was not published. Only the iptables program
- * can write them: a host may use either of its two implementations, and neither likes rules it did
- * not make itself. Hosts without an iptables filter table are left alone. */
+ * does not overrule that. Four rules at its top let our links through; what may pass there is
+ * decided by our own forward chain, which drops everything that was not published. Only the
+ * iptables program can write them: a host may use either of its two implementations, and neither
+ * likes rules it did not make itself. Hosts without an iptables filter table are left alone. */
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
@@ -59,8 +59,8 @@ static bool firewall_nft(struct kern *k)
 static int firewall_run(const char *program, const char *verb, const char *direction,
                         const char *link)
 {
-    const char *args[] = { program, "-w", "5",    verb,     "FORWARD", direction,
-                           link,    "-j", "ACCEPT", NULL };
+    const char *args[] = { program,   "-w", "5",  verb,     "FORWARD",
+                           direction, link, "-j", "ACCEPT", NULL };
     posix_spawn_file_actions_t files;
     int status = 0;
     pid_t pid;

@@ -51,7 +51,8 @@ static void flush_one(void *arg, struct nlmsghdr *h)
         return;
     src = ntohl(nla_get_u32(ip[CTA_IP_V4_SRC]));
     if (bsearch(&src, f->gone, f->n, sizeof(src), by_number) != NULL)
-        sw_buf_add(&f->found, a[CTA_TUPLE_ORIG], (size_t)nla_total_size(nla_len(a[CTA_TUPLE_ORIG])));
+        sw_buf_add(&f->found, a[CTA_TUPLE_ORIG],
+                   (size_t)nla_total_size(nla_len(a[CTA_TUPLE_ORIG])));
 }
 
 static struct nl_msg *ct_msg(int type, int flags)
@@ -95,7 +96,7 @@ static size_t flush_gone(const struct table *old, const struct table *new, uint3
     size_t j = 0;
 
     for (size_t i = 0; i < old->n_addrs; i++) {
-        while (j < new->n_addrs && new->addrs[j] < old->addrs[i])
+        while (j < new->n_addrs &&new->addrs[j] < old->addrs[i])
             j++;
         if (j == new->n_addrs || new->addrs[j] != old->addrs[i])
             out[n++] = old->addrs[i];

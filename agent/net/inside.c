@@ -14,12 +14,12 @@
 #include "common/base/alloc.h"
 #include "common/log/log.h"
 
-#define INSIDE_LO          1
-#define INSIDE_CHUNK       32 /* contexts open at a time */
-#define INSIDE_RULE_JUMP   1000
-#define INSIDE_RULE_NODES  1001
-#define INSIDE_RULE_MAIN   32766
-#define INSIDE_TCP_IDLE_S  7200
+#define INSIDE_LO         1
+#define INSIDE_CHUNK      32 /* contexts open at a time */
+#define INSIDE_RULE_JUMP  1000
+#define INSIDE_RULE_NODES 1001
+#define INSIDE_RULE_MAIN  32766
+#define INSIDE_TCP_IDLE_S 7200
 
 /* -------------------------------------------------------------------------------- preparation */
 
@@ -58,10 +58,9 @@ static void inside_node_route(struct nlk *nl, const struct kern_port *p, const s
                               uint32_t node, bool add)
 {
     uint32_t mark = rules_mark(t, node);
-    struct link_rule rule = { .pref = INSIDE_RULE_NODES,
-                              .mark = mark,
-                              .mask = UINT32_MAX,
-                              .table = mark };
+    struct link_rule rule = {
+        .pref = INSIDE_RULE_NODES, .mark = mark, .mask = UINT32_MAX, .table = mark
+    };
     struct link_route route = { .gateway = node, .oif = p->inner, .table = mark };
 
     if (add) {
@@ -148,6 +147,8 @@ int inside_links(struct kern *k, struct kern_cont *c, struct sw_err *err)
         r = inside_egress(k, &nl, c, err);
     if (r == 0)
         r = nlk_commit(&nl, err);
+    for (size_t i = 0; r == 0 && i < c->result.n_ifaces; i++)
+        link_settle(&nl, c->result.ifaces[i].name);
     nlk_close(&nl);
     return r;
 }

@@ -39,12 +39,12 @@ struct kern_net {
     struct table *t; /* in force; never NULL */
     int bridge;      /* link indexes in the overlay namespace; 0: not there */
     int uplink;
-    uint32_t mtu;      /* of the containers' interfaces */
+    uint32_t mtu;         /* of the containers' interfaces */
     struct link_ip local; /* underlay address the uplink was made with */
     uint16_t port;
-    size_t users;     /* attached containers */
-    bool gone;        /* no table any more: goes with its last user */
-    bool dirty;       /* kernel entries unknown: compare with a dump */
+    size_t users; /* attached containers */
+    bool gone;    /* no table any more: goes with its last user */
+    bool dirty;   /* kernel entries unknown: compare with a dump */
     bool has_leg;
 };
 
@@ -82,8 +82,8 @@ struct kern {
     bool data_addr_here; /* it is one of this namespace's */
     uint16_t data_port;
     uint32_t underlay_mtu;
-    struct sw_map nets;  /* key -> struct kern_net */
-    struct sw_map conts; /* id -> struct kern_cont */
+    struct sw_map nets;    /* key -> struct kern_net */
+    struct sw_map conts;   /* id -> struct kern_cont */
     struct kern_net *mesh; /* the ingress network, when known */
     bool node_dirty;       /* rules of the node's namespace to be built from nothing */
     bool node_hold;        /* not yet: containers of before are still being adopted */
@@ -117,8 +117,8 @@ void kern_hold(struct kern *k);
 int kern_release(struct kern *k, struct sw_err *err);
 struct kern_net *kern_net_find(const struct kern *k, uint64_t key);
 
-/** kern_firewall() - rules in iptables' FORWARD chain, where the host uses it: see firewall.c. Others
- * rewrite that chain as they like: to be repeated. */
+/** kern_firewall() - rules in iptables' FORWARD chain, where the host uses it: see firewall.c.
+ * Others rewrite that chain as they like: to be repeated. */
 void kern_firewall(struct kern *k, bool add);
 
 /** kern_sweep() - remove links of ours that nothing known accounts for: what is left of containers

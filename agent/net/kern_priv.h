@@ -11,7 +11,7 @@
 #define KERN_EGRESS_PREFIX "swe"
 
 /* Names of links. Those of a network carry its key, those of a container a hash of its id. */
-void name_of_net(char out[NET_IFNAME_MAX], char kind, uint64_t key);      /* 'B' 'T' 'X' 'L' */
+void name_of_net(char out[NET_IFNAME_MAX], char kind, uint64_t key);       /* 'B' 'T' 'X' 'L' */
 void name_of_port(char out[NET_IFNAME_MAX], const char *id, uint64_t net); /* net 0: egress */
 bool name_is_container(const char *name);
 bool name_is_egress(const char *name);

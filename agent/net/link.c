@@ -10,10 +10,12 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/macro.h"
 
 #define LINK_TXQLEN       1000
+#define LINK_SETTLE_MS    50
 #define LINK_GROUP_DOOMED 0x53570001u /* of nobody else in the node's namespace */
 
 bool link_ip_parse(const char *s, struct link_ip *out)
@@ -98,7 +100,8 @@ static bool link_parse(struct nlmsghdr *h, struct link_info *l)
         nla_memcpy(l->mac, a[IFLA_ADDRESS], sizeof(l->mac));
     if (a[IFLA_STATS64] != NULL)
         link_parse_stats(a[IFLA_STATS64], l);
-    if (a[IFLA_LINKINFO] == NULL || nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL) < 0)
+    if (a[IFLA_LINKINFO] == NULL ||
+        nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL) < 0)
         return true;
     if (info[IFLA_INFO_KIND] != NULL)
         nla_strlcpy(l->kind, info[IFLA_INFO_KIND], sizeof(l->kind));
@@ -125,6 +128,19 @@ int link_get(struct nlk *k, const char *name, struct link_info *out, struct sw_e
     if (r == -ENODEV)
         return LINK_ABSENT;
     return r < 0 ? sw_err_wrap(err, "look for link %s", name) : 0;
+}
+
+void link_settle(struct nlk *k, const char *name)
+{
+    struct timespec pause = { .tv_nsec = 1000000 };
+    struct link_info l;
+    struct sw_err err;
+
+    for (int i = 0; i < LINK_SETTLE_MS; i++) {
+        if (link_get(k, name, &l, &err) != 0 || (l.flags & IFF_RUNNING))
+            return;
+        nanosleep(&pause, NULL);
+    }
 }
 
 struct link_list_state {
@@ -255,10 +271,9 @@ void link_add_vxlan(struct nlk *k, const struct link_vxlan *v)
 
 static struct nl_msg *link_change(int index, unsigned flags)
 {
-    struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC,
-                             .ifi_index = index,
-                             .ifi_flags = flags,
-                             .ifi_change = flags };
+    struct ifinfomsg ifi = {
+        .ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = flags, .ifi_change = flags
+    };
 
     return nlk_msg(RTM_SETLINK, 0, &ifi, sizeof(ifi));
 }

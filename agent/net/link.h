@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * link.h - the rtnetlink messages that are needed here: links, ports, neighbours, routes, rules.
  *
- * Every link_*() that changes something only queues; nlk_commit() sends. Addresses of containers are
- * numbers (10.0.0.1 = 0x0a000001). */
+ * Every link_*() that changes something only queues; nlk_commit() sends. Addresses of containers
+ * are numbers (10.0.0.1 = 0x0a000001). */
 #ifndef SWARM_AGENT_NET_LINK_H
 #define SWARM_AGENT_NET_LINK_H
 
@@ -24,7 +24,7 @@ struct link_info {
     char name[IFNAMSIZ];
     char kind[16];
     uint8_t mac[6];
-    uint32_t vni;       /* of a vxlan */
+    uint32_t vni; /* of a vxlan */
     uint16_t vxlan_port;
     uint8_t vxlan_local[16]; /* 4 or 16 bytes are used */
     uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped;
@@ -33,6 +33,15 @@ struct link_info {
 
 /** link_get() - by name. Return: 0; LINK_ABSENT; -errno. */
 int link_get(struct nlk *k, const char *name, struct link_info *out, struct sw_err *err);
+/**
+ * link_settle() - wait, some milliseconds at most, until a link that was just set up carries
+ * packets
+ *
+ * Carrier is there at once, but the queue is opened and a bridge port enabled by the kernel's
+ * link-watch work a little later; what is sent before is lost. Asking for the link runs that work
+ * since Linux 6.8, on older ones it takes the loop. A link that never settles is not an error.
+ */
+void link_settle(struct nlk *k, const char *name);
 /** link_list() - every link of the socket's namespace. Return: 0 or -errno. */
 int link_list(struct nlk *k, void (*each)(void *arg, const struct link_info *l), void *arg,
               struct sw_err *err);
@@ -52,10 +61,10 @@ struct link_veth {
     const char *name;
     int master; /* 0: none */
     uint32_t mtu;
-    const uint8_t *mac; /* NULL: random */
+    const uint8_t *mac;    /* NULL: random */
     const char *peer_name; /* stays down */
     const uint8_t *peer_mac;
-    int peer_ns; /* descriptor; -1: the same namespace */
+    int peer_ns;      /* descriptor; -1: the same namespace */
     uint32_t gso_max; /* of the peer; 0: the kernel's */
 };
 struct link_vxlan {
@@ -88,7 +97,8 @@ void link_set_port(struct nlk *k, int index, enum link_port kind);
 /* Permanent neighbour of a bridge: who has @addr. */
 void link_neigh_put(struct nlk *k, int index, uint32_t addr);
 void link_neigh_del(struct nlk *k, int index, uint32_t addr);
-/* Static forwarding entry of the MAC of @addr to a bridge port; with @dst also on the vxlan itself. */
+/* Static forwarding entry of the MAC of @addr to a bridge port; with @dst also on the vxlan itself.
+ */
 void link_fdb_put(struct nlk *k, int index, uint32_t addr, const struct link_ip *dst);
 void link_fdb_del(struct nlk *k, int index, uint32_t addr, const struct link_ip *dst);
 
@@ -116,8 +126,8 @@ struct link_rule {
     uint32_t pref;
     uint32_t mark, mask; /* mask 0: every packet */
     bool invert;
-    uint32_t table;       /* 0: see jump */
-    uint32_t jump_to;     /* pref to go on with; 0 with table 0: do nothing */
+    uint32_t table;   /* 0: see jump */
+    uint32_t jump_to; /* pref to go on with; 0 with table 0: do nothing */
 };
 void link_rule_add(struct nlk *k, const struct link_rule *r);
 void link_rule_del(struct nlk *k, const struct link_rule *r);
@@ -126,7 +136,8 @@ void link_rule_del(struct nlk *k, const struct link_rule *r);
 int link_addr_list(struct nlk *k,
                    void (*each)(void *arg, int index, const struct link_ip *ip, uint8_t prefix_len),
                    void *arg, struct sw_err *err);
-/** link_route_list() - IPv4 routes of the main table. @index: outgoing link. Return: 0 or -errno. */
+/** link_route_list() - IPv4 routes of the main table. @index: outgoing link. Return: 0 or -errno.
+ */
 int link_route_list(struct nlk *k,
                     void (*each)(void *arg, uint32_t dst, uint8_t dst_len, int index), void *arg,
                     struct sw_err *err);

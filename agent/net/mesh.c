@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mesh.c - the routing mesh on this node: a leg into the ingress network and the rules before it.
  *
- * The leg is a veth pair: KERN_LEG_NAME with the node's own ingress address in the node's namespace,
- * the other end a port of the ingress bridge. Its MAC says to the tasks which node it is. */
+ * The leg is a veth pair: KERN_LEG_NAME with the node's own ingress address in the node's
+ * namespace, the other end a port of the ingress bridge. Its MAC says to the tasks which node it
+ * is. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,10 @@ static int leg_make(struct kern *k, struct kern_net *n, const struct table *t, s
         return r < 0 ? r : sw_err_set(err, -EIO, KERN_LEG_NAME " vanished");
     link_addr_add(&k->node, l.index, t->own_addr, t->subnet_len);
     link_up(&k->node, l.index);
-    return nlk_commit(&k->node, err);
+    r = nlk_commit(&k->node, err);
+    link_settle(&k->node, KERN_LEG_NAME);
+    link_settle(&k->over, port);
+    return r;
 }
 
 static int leg_sysctls(struct sw_err *err)
@@ -121,8 +125,7 @@ static void mesh_everything(struct kern *k, struct sw_buf *b, const struct table
     rules_mesh(b, NULL, new);
 }
 
-int mesh_rules(struct kern *k, const struct table *old, const struct table *new,
-               struct sw_err *err)
+int mesh_rules(struct kern *k, const struct table *old, const struct table *new, struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf b = SW_BUF_INIT;
     int r = 0;

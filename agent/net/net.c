@@ -2,8 +2,8 @@
  * net.c - the loop half: life, identity, tables.
  *
  * Tables wait in struct net_table until the flush timer, or a container that needs one, sends
- * everything that waits as one job. A job that failed leaves the kernel half dirty; the repair timer
- * tries again, ever more rarely. */
+ * everything that waits as one job. A job that failed leaves the kernel half dirty; the repair
+ * timer tries again, ever more rarely. */
 #include "agent/net/net.h"
 
 #include <errno.h>

@@ -14,8 +14,8 @@
  *   swgw (ingress leg, node's address) ---- swB<net> bridge -- veth --- eth0.. (one per network)
  *   UDP sockets of swarm-netd, vxlan        swT<net> TAP or swX<net> vxlan
  *
- * Thread: every function and callback runs on the loop's thread. Kernel work is done by one job at a
- * time on libuv's pool, in the order of the calls. */
+ * Thread: every function and callback runs on the loop's thread. Kernel work is done by one job at
+ * a time on libuv's pool, in the order of the calls. */
 #ifndef SWARM_AGENT_NET_NET_H
 #define SWARM_AGENT_NET_NET_H
 
@@ -30,12 +30,12 @@
 struct uv_loop_s;
 struct net; /* opaque, defined in net_priv.h */
 
-#define NET_DATA_PORT      4789 /* default; kernel VXLAN of unencrypted networks uses the next */
-#define NET_IFACE_MAX      32   /* interfaces of one container */
-#define NET_IFNAME_MAX     16
-#define NET_BRIDGE_NAME    "swarm0"
-#define NET_RESOLVER_ADDR  "127.0.0.11"
-#define NET_TABLE_WAIT_MS  10000 /* how long net_attach() waits for a network's first table */
+#define NET_DATA_PORT     4789 /* default; kernel VXLAN of unencrypted networks uses the next */
+#define NET_IFACE_MAX     32   /* interfaces of one container */
+#define NET_IFNAME_MAX    16
+#define NET_BRIDGE_NAME   "swarm0"
+#define NET_RESOLVER_ADDR "127.0.0.11"
+#define NET_TABLE_WAIT_MS 10000 /* how long net_attach() waits for a network's first table */
 
 /* One public half made by swarm-netd: sign it with the node key (netd_key_message() of
  * agent/netd/netd_client.h) and hand it to the managers as NodeDataKey. */
@@ -55,11 +55,11 @@ struct net_callbacks {
 };
 
 struct net_options {
-    const char *state_dir;   /* copied; e.g. /var/lib/swarm: netns/overlay and net/ are made in it */
-    const char *run_dir;     /* copied; e.g. /run/swarm: the control socket netd.sock */
-    const char *netd_path;   /* copied; program to start; NULL: encrypted networks and DNS are off */
-    uint32_t bridge_subnet;  /* 0: 172.18.0.0, or the next free of 172.19 .. 172.31 if it is taken */
-    uint8_t bridge_len;      /* prefix length, 8 .. 28; 0: 16 */
+    const char *state_dir;  /* copied; e.g. /var/lib/swarm: netns/overlay and net/ are made in it */
+    const char *run_dir;    /* copied; e.g. /run/swarm: the control socket netd.sock */
+    const char *netd_path;  /* copied; program to start; NULL: encrypted networks and DNS are off */
+    uint32_t bridge_subnet; /* 0: 172.18.0.0, or the next free of 172.19 .. 172.31 if it is taken */
+    uint8_t bridge_len;     /* prefix length, 8 .. 28; 0: 16 */
     const char *bridge_name; /* copied; NULL: swarm0 */
 };
 
@@ -111,13 +111,13 @@ void net_free(struct net *net, void (*done)(void *arg), void *arg);
  * net_purge() - the node leaves its swarm: remove everything of ours from the kernel
  * @done: called once on the loop; @err->code is 0 or the first failure
  *
- * Networks, ingress, TAPs, the overlay namespace, saved tables; swarm-netd ends. Containers that are
- * still attached lose their overlay interfaces; with @egress_too also the bridge, its rules and
+ * Networks, ingress, TAPs, the overlay namespace, saved tables; swarm-netd ends. Containers that
+ * are still attached lose their overlay interfaces; with @egress_too also the bridge, its rules and
  * egress interfaces, and no new swarm-netd is started before it is needed. The net stays usable:
  * net_set_identity() begins anew.
  */
-void net_purge(struct net *net, bool egress_too,
-               void (*done)(void *arg, const struct sw_err *err), void *arg);
+void net_purge(struct net *net, bool egress_too, void (*done)(void *arg, const struct sw_err *err),
+               void *arg);
 
 /**
  * net_set_identity() - the node joined (or starts as a member)
@@ -262,8 +262,8 @@ void net_detach(struct net *net, const char *container_id, void (*done)(void *ar
  * net_readopt() - after a restart of swarmd: these containers live, everything else is rubbish
  * @list: borrowed for the call; as given to net_attach(), with published ports filled in from
  *        struct net_result (the caller keeps them)
- * @each: once for every container, in any order, as of net_attach(): ends in error when it cannot be
- *        made whole; it is then unknown and its interfaces are removed with the rubbish
+ * @each: once for every container, in any order, as of net_attach(): ends in error when it cannot
+ * be made whole; it is then unknown and its interfaces are removed with the rubbish
  * @done: after the last of them and after the rubbish of dead containers was removed
  *
  * Call once after net_new(), before any net_attach(), with @n == 0 when nothing lives: until then

@@ -359,8 +359,8 @@ static bool detach_grow(struct detach_job *d)
     return true;
 }
 
-/* The last job of the queue, when it is one of these and has not begun: anything before it keeps its
- * place, an attach of the same container above all. */
+/* The last job of the queue, when it is one of these and has not begun: anything before it keeps
+ * its place, an attach of the same container above all. */
 static struct detach_job *detach_join(struct net *net)
 {
     struct sw_list *last = net->jobs.prev;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * net_netd.c - swarm-netd's life: found, started, started again.
  *
- * netd outlives swarmd. The client tries to connect all the time; when nobody listens on the socket,
- * a program is started, ever more rarely while it keeps dying. What it must know is net_tell.c. */
+ * netd outlives swarmd. The client tries to connect all the time; when nobody listens on the
+ * socket, a program is started, ever more rarely while it keeps dying. What it must know is
+ * net_tell.c. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -36,7 +37,8 @@ static bool netd_listens(const struct net *net)
         return false;
     strcpy(sa.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd >= 0 && (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0 || errno == EAGAIN);
+    return fd >= 0 &&
+           (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0 || errno == EAGAIN);
 }
 
 /* ------------------------------------------------------------------------------------- process */

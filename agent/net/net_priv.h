@@ -44,12 +44,12 @@ struct net_table {
     Swarm__V1__NetworkTable *msg; /* owned: swarm-netd may need it again */
     struct table *next;           /* checked, waiting for the next flush; NULL: nothing new */
     bool unsaved;
-    bool told;     /* this netd has the current msg */
-    bool tap_told; /* ... and the TAP queues */
-    bool tap_job;  /* they are being opened */
+    bool told;        /* this netd has the current msg */
+    bool tap_told;    /* ... and the TAP queues */
+    bool tap_job;     /* they are being opened */
     uint32_t tap_mtu; /* what it was told of them */
     uint32_t tap_vni;
-    uint32_t mtu;  /* of the containers' interfaces, once in force; 0 before */
+    uint32_t mtu; /* of the containers' interfaces, once in force; 0 before */
 };
 
 /* ---------------------------------------------------------------------------------- containers */
@@ -87,11 +87,11 @@ struct net_netd {
     Swarm__V1__DataPlaneKeys *keys; /* owned; NULL: none yet */
     struct net_data_key *made;      /* start keys of this netd */
     size_t n_made;
-    size_t making;   /* requests under way */
-    char **dns;      /* containers that this netd had when it greeted */
+    size_t making; /* requests under way */
+    char **dns;    /* containers that this netd had when it greeted */
     size_t n_dns;
-    bool has_udp;    /* it had its sockets when it greeted */
-    uint64_t round;  /* +1 with each greeting: descriptors made for an older one are stale */
+    bool has_udp;   /* it had its sockets when it greeted */
+    uint64_t round; /* +1 with each greeting: descriptors made for an older one are stale */
     uint64_t up_since_ms;
     uv_process_t *process; /* child of this swarmd; NULL: none */
     struct sw_timer start; /* when nobody has answered until then: start one */
@@ -127,8 +127,8 @@ struct net {
     bool flushing; /* a flush job is under way */
     bool adopted;  /* net_readopt() was called: the kernel may be changed */
     bool identity_new;
-    struct sw_map tables; /* key -> struct net_table */
-    struct sw_map conts;  /* id -> struct net_cont */
+    struct sw_map tables;        /* key -> struct net_table */
+    struct sw_map conts;         /* id -> struct net_cont */
     struct net_readopt *readopt; /* NULL: not under way */
     struct net_netd netd;
     uint64_t netd_starts;
@@ -154,7 +154,7 @@ void net_idle(struct net *net); /* after each job: is this the end? */
 int net_cont_add(struct net *net, const struct net_attach *a, bool adopt, net_attach_cb cb,
                  void *arg, struct sw_err *err);
 void net_cont_poll(struct net *net); /* tables arrived, time passed */
-void net_cont_wait_fire(void *arg); /* the wait timer */
+void net_cont_wait_fire(void *arg);  /* the wait timer */
 void net_cont_close_all(struct net *net);
 void net_cont_free(struct net_cont *c);
 

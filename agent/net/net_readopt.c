@@ -230,8 +230,8 @@ static void purge_done(struct net_job *j)
     sw_free(p);
 }
 
-void net_purge(struct net *net, bool egress_too,
-               void (*done)(void *arg, const struct sw_err *err), void *arg)
+void net_purge(struct net *net, bool egress_too, void (*done)(void *arg, const struct sw_err *err),
+               void *arg)
 {
     struct purge_job *p = sw_calloc(1, sizeof(*p));
     struct net_table *t;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * net_save.c - the last known tables on disk: a node that boots while no manager can be reached sets
- * its networks up from them.
+ * net_save.c - the last known tables on disk: a node that boots while no manager can be reached
+ * sets its networks up from them.
  *
  * One file <state dir>/net/<key>.table a network, the message as it was. They hold addresses and
  * names, no secrets. Written a while after a change, so that a burst costs one write. */

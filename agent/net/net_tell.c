@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * net_tell.c - what swarm-netd is told: sockets, keys, networks, resolvers.
  *
- * All of it may be said again at any time. Descriptors are passed only when the greeting did not list
- * the thing: a netd that lived on while swarmd was away keeps its queues and sockets. Opening TAP
- * queues and resolver sockets is kernel work, hence a job; when netd was replaced meanwhile (its
- * round is over) the new one has asked for its own and these are closed. */
+ * All of it may be said again at any time. Descriptors are passed only when the greeting did not
+ * list the thing: a netd that lived on while swarmd was away keeps its queues and sockets. Opening
+ * TAP queues and resolver sockets is kernel work, hence a job; when netd was replaced meanwhile
+ * (its round is over) the new one has asked for its own and these are closed. */
 #include "agent/net/net_tell.h"
 
 #include <errno.h>
@@ -189,7 +189,8 @@ int net_apply_keys(struct net *net, const Swarm__V1__DataPlaneKeys *k, struct sw
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------- sockets */
+/* ---------------------------------------------------------------------------------------- sockets
+ */
 
 void net_netd_identity(struct net *net)
 {

@@ -2,8 +2,8 @@
  * nlk.h - netlink in batches.
  *
  * Changes are queued and go out together, so that hundreds of neighbours cost a handful of system
- * calls. Messages are built and parsed with libnl; this is only the sending. A socket belongs to the
- * namespace its thread was in when it was opened and keeps working from everywhere. */
+ * calls. Messages are built and parsed with libnl; this is only the sending. A socket belongs to
+ * the namespace its thread was in when it was opened and keeps working from everywhere. */
 #ifndef SWARM_AGENT_NET_NLK_H
 #define SWARM_AGENT_NET_NLK_H
 

@@ -62,8 +62,8 @@ static uint32_t overlay_mtu(const struct kern *k, const struct table *t)
     bool v6 = k->data_addr.len == 16;
     uint32_t overhead = t->encrypted ? (v6 ? NETD_MTU_OVERHEAD_V6 : NETD_MTU_OVERHEAD_V4)
                                      : (v6 ? VXLAN_OVERHEAD_V6 : VXLAN_OVERHEAD_V4);
-    uint32_t fits = k->underlay_mtu > overhead + OVERLAY_MTU_MIN ? k->underlay_mtu - overhead
-                                                                 : OVERLAY_MTU_MIN;
+    uint32_t fits =
+        k->underlay_mtu > overhead + OVERLAY_MTU_MIN ? k->underlay_mtu - overhead : OVERLAY_MTU_MIN;
 
     return t->mtu != 0 ? t->mtu : fits;
 }
@@ -355,8 +355,7 @@ int overlay_apply(struct kern *k, struct kern_net *n, const struct table *t, str
             r = overlay_uplink(k, n, t, err);
     }
     if (r == 0)
-        r = anew ? overlay_entries_scan(k, n, t, err)
-                 : overlay_entries_diff(k, n, n->t, t, err);
+        r = anew ? overlay_entries_scan(k, n, t, err) : overlay_entries_diff(k, n, n->t, t, err);
     n->dirty = r < 0;
     return r < 0 ? sw_err_wrap(err, "overlay network %llu", (unsigned long long)n->key) : 0;
 }

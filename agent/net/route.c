@@ -13,10 +13,9 @@
 
 static struct nl_msg *neigh_msg(int type, uint8_t family, int index, uint8_t flags, uint16_t state)
 {
-    struct ndmsg nd = { .ndm_family = family,
-                        .ndm_ifindex = index,
-                        .ndm_state = state,
-                        .ndm_flags = flags };
+    struct ndmsg nd = {
+        .ndm_family = family, .ndm_ifindex = index, .ndm_state = state, .ndm_flags = flags
+    };
 
     return nlk_msg(type, type == RTM_NEWNEIGH ? NLM_F_CREATE | NLM_F_REPLACE : 0, &nd, sizeof(nd));
 }
@@ -233,8 +232,8 @@ static void rule_queue(struct nlk *k, int type, const struct link_rule *r)
                                           : r->jump_to != 0 ? FR_ACT_GOTO
                                                             : FR_ACT_NOP,
                                 .flags = r->invert ? FIB_RULE_INVERT : 0 };
-    struct nl_msg *m = nlk_msg(type, type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0, &hdr,
-                               sizeof(hdr));
+    struct nl_msg *m =
+        nlk_msg(type, type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0, &hdr, sizeof(hdr));
 
     if (m != NULL) {
         nla_put_u32(m, FRA_PRIORITY, r->pref);

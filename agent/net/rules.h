@@ -44,7 +44,8 @@ void rules_return(struct sw_buf *b, const struct table *old, const struct table 
 #define RULES_MARK_MASK 0xff000000u
 uint32_t rules_mark(const struct table *t, uint32_t node_addr);
 
-/* ----------------------------------------------------------------------- in the node's namespace */
+/* ----------------------------------------------------------------------- in the node's namespace
+ */
 
 struct rules_node {
     const char *egress; /* what the names of the containers' outer egress links begin with */

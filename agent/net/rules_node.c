@@ -25,21 +25,20 @@ static const char *proto_name(uint8_t proto)
 
 static void node_objects(struct sw_buf *b)
 {
-    sw_buf_puts(b,
-                "add table ip swarm\n"
-                "add map " T "ingress { type inet_proto . inet_service : verdict ; }\n"
-                "add set " T "refused { type inet_proto . inet_service ; }\n"
-                "add map " T "host_ports { type inet_proto . inet_service : ipv4_addr . "
-                "inet_service ; }\n"
-                "add map " T "host_addr_ports { type ipv4_addr . inet_proto . inet_service : "
-                "ipv4_addr . inet_service ; }\n"
-                "add chain " T "ports\n"
-                "add chain " T "guard { type filter hook prerouting priority -300 ; }\n"
-                "add chain " T "nat_pre { type nat hook prerouting priority -101 ; }\n"
-                "add chain " T "nat_out { type nat hook output priority -101 ; }\n"
-                "add chain " T "nat_post { type nat hook postrouting priority 99 ; }\n"
-                "add chain " T "forward { type filter hook forward priority 0 ; }\n"
-                "add chain " T "input { type filter hook input priority 0 ; }\n");
+    sw_buf_puts(b, "add table ip swarm\n"
+                   "add map " T "ingress { type inet_proto . inet_service : verdict ; }\n"
+                   "add set " T "refused { type inet_proto . inet_service ; }\n"
+                   "add map " T "host_ports { type inet_proto . inet_service : ipv4_addr . "
+                   "inet_service ; }\n"
+                   "add map " T "host_addr_ports { type ipv4_addr . inet_proto . inet_service : "
+                   "ipv4_addr . inet_service ; }\n"
+                   "add chain " T "ports\n"
+                   "add chain " T "guard { type filter hook prerouting priority -300 ; }\n"
+                   "add chain " T "nat_pre { type nat hook prerouting priority -101 ; }\n"
+                   "add chain " T "nat_out { type nat hook output priority -101 ; }\n"
+                   "add chain " T "nat_post { type nat hook postrouting priority 99 ; }\n"
+                   "add chain " T "forward { type filter hook forward priority 0 ; }\n"
+                   "add chain " T "input { type filter hook input priority 0 ; }\n");
 }
 
 static void node_filters(struct sw_buf *b, const struct rules_node *n)

@@ -175,7 +175,8 @@ static void return_base(struct sw_buf *b, const struct table *t, const char *ifn
     if (egress == 0)
         return;
     /* An unbound UDP socket answers a client from outside under the address of the default route.
-     * That address it shall have been called by; conntrack puts the other one back on the way out. */
+     * That address it shall have been called by; conntrack puts the other one back on the way out.
+     */
     sw_buf_printf(b,
                   "add chain " T "ret_udp { type nat hook prerouting priority -100 ; }\n"
                   "add rule " T "ret_udp iifname \"%s\" meta l4proto udp ip saddr != " TABLE_IP_FMT

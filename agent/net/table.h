@@ -29,7 +29,7 @@ struct table_port {
 
 struct table_service {
     uint64_t key;
-    uint32_t vip; /* 0: none */
+    uint32_t vip;             /* 0: none */
     const uint32_t *backends; /* serving endpoints, ascending */
     size_t n_backends;
     const struct table_port *ports; /* ingress only; by protocol, then published */
@@ -79,7 +79,9 @@ SW_DEFINE_CLEANUP(table_free, struct table *);
 bool table_service_same(const struct table_service *a, const struct table_service *b);
 uint32_t table_mask(uint8_t prefix_len);
 
-#define TABLE_IP_FMT     "%u.%u.%u.%u"
-#define TABLE_IP_ARGS(a) (unsigned)((a) >> 24), (unsigned)((a) >> 16 & 255), (unsigned)((a) >> 8 & 255), (unsigned)((a) & 255)
+#define TABLE_IP_FMT "%u.%u.%u.%u"
+#define TABLE_IP_ARGS(a)                                                                           \
+    (unsigned)((a) >> 24), (unsigned)((a) >> 16 & 255), (unsigned)((a) >> 8 & 255),                \
+        (unsigned)((a)&255)
 
 #endif

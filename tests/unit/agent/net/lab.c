@@ -59,11 +59,9 @@ int lab_ns(struct lab *l)
 
 static void plug(struct lab *l, int ns, const char *port, uint32_t addr, int bridge)
 {
-    struct link_veth v = { .name = port,
-                           .master = bridge,
-                           .mtu = 1500,
-                           .peer_name = "u0",
-                           .peer_ns = ns };
+    struct link_veth v = {
+        .name = port, .master = bridge, .mtu = 1500, .peer_name = "u0", .peer_ns = ns
+    };
     struct link_info i;
     struct sw_err err;
     struct nlk nl;
@@ -136,7 +134,8 @@ void lab_stop(struct lab *l)
             lab_kern_stop(l, i);
         }
         for (size_t j = 0; j < 3; j++) {
-            snprintf(path, sizeof(path), "%s/%s", n->dir, ((const char *[]){ "netns", "net", "run" })[j]);
+            snprintf(path, sizeof(path), "%s/%s", n->dir,
+                     ((const char *[]){ "netns", "net", "run" })[j]);
             rmdir(path);
         }
         rmdir(n->dir);

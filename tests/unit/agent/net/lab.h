@@ -30,7 +30,7 @@ struct lab {
     struct lab_node nodes[LAB_NODES];
 };
 
-bool lab_possible(void); /* root, and namespaces can be made */
+bool lab_possible(void);                   /* root, and namespaces can be made */
 void lab_start(struct lab *l, bool kerns); /* kerns: lab_kern_start() for each node */
 void lab_stop(struct lab *l);
 int lab_ns(struct lab *l); /* a new namespace with lo up */
@@ -55,7 +55,8 @@ bool lab_udp_echo(int a, uint32_t addr, uint16_t port, int b, uint32_t peer);
 ssize_t lab_udp_ask(int fd, uint32_t addr, uint16_t port, const void *q, size_t n, void *answer,
                     size_t max);
 
-/** lab_reaches() - a TCP connection from @ns to @addr:@port ends at @listener; @peer: who it sees. */
+/** lab_reaches() - a TCP connection from @ns to @addr:@port ends at @listener; @peer: who it sees.
+ */
 bool lab_reaches(int ns, uint32_t addr, uint16_t port, int listener, uint32_t *peer);
 
 /* How many lines of `nft list ruleset` in @ns contain @text. */
@@ -63,6 +64,7 @@ int lab_nft_lines(int ns, const char *text);
 /** lab_run() - a shell command in @ns; Return: its exit status. */
 int lab_run(int ns, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define IP(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+#define IP(a, b, c, d)                                                                             \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 
 #endif

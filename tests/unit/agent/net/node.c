@@ -35,7 +35,8 @@ struct message {
     uint8_t data[MESSAGE_MAX];
 };
 
-/* ---------------------------------------------------------------------------- the node's process */
+/* ---------------------------------------------------------------------------- the node's process
+ */
 
 static struct {
     uv_loop_t loop;
@@ -162,8 +163,7 @@ static void do_readopt(void)
 
 static void do_apply(void)
 {
-    Swarm__V1__NetworkTable *t =
-        swarm__v1__network_table__unpack(NULL, self.in.len, self.in.data);
+    Swarm__V1__NetworkTable *t = swarm__v1__network_table__unpack(NULL, self.in.len, self.in.data);
     struct sw_err err = { 0 };
 
     net_apply_network(self.net, t, &err);
@@ -249,7 +249,8 @@ static void child(const struct node *n, int sock)
     _exit(0);
 }
 
-/* ----------------------------------------------------------------------------- the test's process */
+/* ----------------------------------------------------------------------------- the test's process
+ */
 
 static struct message buffer;
 
@@ -373,7 +374,7 @@ void node_stats(struct node *n, struct net_stats *out)
     memcpy(out, buffer.data, sizeof(*out));
 }
 
-void node_key(struct node *n, uint64_t epoch, const uint8_t not[32], struct net_data_key *out)
+void node_key(struct node *n, uint64_t epoch, const uint8_t not [32], struct net_data_key *out)
 {
     for (int i = 0; i < 200; i++) {
         const struct net_data_key *k = (const void *)buffer.data;

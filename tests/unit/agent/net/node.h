@@ -2,7 +2,8 @@
  * node.h - a struct net in a process of its own, told what to do over a socket.
  *
  * A process because jobs run on libuv's pool, whose threads live in the namespace of whoever made
- * them, and because it can be killed as swarmd can. All calls fail the running test when refused. */
+ * them, and because it can be killed as swarmd can. All calls fail the running test when refused.
+ */
 #ifndef SWARM_TESTS_UNIT_AGENT_NET_NODE_H
 #define SWARM_TESTS_UNIT_AGENT_NET_NODE_H
 
@@ -47,6 +48,6 @@ void node_attach(struct node *n, const struct node_attach *a);
 void node_detach(struct node *n, const char *id);
 void node_stats(struct node *n, struct net_stats *out);
 /** node_key() - start key of @epoch made by its netd; waits for one that differs from @not. */
-void node_key(struct node *n, uint64_t epoch, const uint8_t not[32], struct net_data_key *out);
+void node_key(struct node *n, uint64_t epoch, const uint8_t not [32], struct net_data_key *out);
 
 #endif

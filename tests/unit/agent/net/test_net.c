@@ -142,7 +142,9 @@ static void apply(struct fixture *f)
 
 static struct node_attach wish(struct fixture *f, unsigned i)
 {
-    struct node_attach a = { .ns = f->c[i], .net = { NET }, .addr = { IP(10, 0, 1, 5 + i) }, .n = 1 };
+    struct node_attach a = {
+        .ns = f->c[i], .net = { NET }, .addr = { IP(10, 0, 1, 5 + i) }, .n = 1
+    };
 
     snprintf(a.id, sizeof(a.id), "c%u", i);
     return a;

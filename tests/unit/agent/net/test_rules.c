@@ -10,7 +10,8 @@
 #include "agent/net/rules.h"
 #include "tests/unit/agent/net/build.h"
 
-#define IP(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+#define IP(a, b, c, d)                                                                             \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 
 static struct table *made(const struct build *b)
 {
@@ -22,7 +23,8 @@ static struct table *made(const struct build *b)
     return t;
 }
 
-/* Network 7: service 0x28 has VIP .2 and backends .5 .6; 0x29 has VIP .3 and none; 0x2a is dnsrr. */
+/* Network 7: service 0x28 has VIP .2 and backends .5 .6; 0x29 has VIP .3 and none; 0x2a is dnsrr.
+ */
 static void base(struct build *b)
 {
     build_start(b, 7, IP(10, 0, 1, 0), 24);
@@ -89,7 +91,7 @@ static void only_what_differs_is_changed(void **state)
            "add rule ip swarm n7s28 dnat to 10.0.1.5\n");
     table_free(old);
     old = new;
-    b.ep[1].serving = false; /* the last one goes */
+    b.ep[1].serving = false;                      /* the last one goes */
     build_endpoint(&b, 0x29, 2, IP(10, 0, 1, 9)); /* and another's first one comes */
     new = made(&b);
     expect(old, new, 0,
@@ -156,15 +158,14 @@ static void a_published_port_is_one_element_whoever_serves_it(void **state)
     b.ep[0].serving = false;
     new = made(&b);
     rules_mesh(&s, old, new);
-    assert_string_equal(sw_buf_str(&s),
-                        "delete element ip swarm ingress { tcp . 8080 }\n"
-                        "flush chain ip swarm p_tcp_8080\n"
-                        "delete chain ip swarm p_tcp_8080\n"
-                        "delete element ip swarm ingress { udp . 53 }\n"
-                        "flush chain ip swarm p_udp_53\n"
-                        "delete chain ip swarm p_udp_53\n"
-                        "add element ip swarm refused { tcp . 8080 }\n"
-                        "add element ip swarm refused { udp . 53 }\n");
+    assert_string_equal(sw_buf_str(&s), "delete element ip swarm ingress { tcp . 8080 }\n"
+                                        "flush chain ip swarm p_tcp_8080\n"
+                                        "delete chain ip swarm p_tcp_8080\n"
+                                        "delete element ip swarm ingress { udp . 53 }\n"
+                                        "flush chain ip swarm p_udp_53\n"
+                                        "delete chain ip swarm p_udp_53\n"
+                                        "add element ip swarm refused { tcp . 8080 }\n"
+                                        "add element ip swarm refused { udp . 53 }\n");
     sw_buf_fini(&s);
     table_free(old);
     table_free(new);
