@@ -18,58 +18,20 @@ unsigned netd_workers_count(unsigned cpus)
 {
     if (cpus <= 1)
         return 1;
-    return cpus < 4 ? 2 : SW_MIN(4u, cpus / 2);
+    return cpus < 4 ? 2 : SW_MIN(VTEP_WORKERS, cpus / 2);
 }
 
-/* ------------------------------------------------------------------------- quiescent points */
-
-/* Sequentially consistent on both sides: either publish() sees that this thread is online, or this
- * thread sees the new table. */
-static const struct vtep_table *go_online(struct thread *t)
-{
-    if (atomic_load_explicit(&t->ws->stop, memory_order_relaxed))
-        return NULL;
-    atomic_store(&t->seen, atomic_load(&t->ws->gen));
-    return atomic_load(&t->ws->table);
-}
-
-const struct vtep_table *netd_thread_wait(struct thread *t, struct epoll_event *ev, int max, int *n)
-{
-    const struct vtep_table *table;
-    uint64_t count;
-
-    atomic_store_explicit(&t->seen, 0, memory_order_release);
-    *n = epoll_wait(t->epoll, ev, max, -1);
-    if (*n < 0)
-        *n = 0;
-    table = go_online(t);
-    for (int i = 0; i < *n; i++) {
-        if (ev[i].data.u32 != WAKE_ID)
-            continue;
-        (void)!read(t->wake, &count, sizeof(count));
-        ev[i--] = ev[--*n];
-    }
-    return table;
-}
-
-const struct vtep_table *netd_thread_renew(struct thread *t)
-{
-    atomic_store_explicit(&t->seen, 0, memory_order_release);
-    return go_online(t);
-}
+/* ------------------------------------------------------------------------------- reclamation */
 
 static uint64_t oldest_seen(const struct netd_workers *ws)
 {
     uint64_t oldest = UINT64_MAX;
 
     for (unsigned i = 0; i < ws->n; i++) {
-        uint64_t a = atomic_load(&ws->workers[i].tx.seen);
-        uint64_t b = atomic_load(&ws->workers[i].rx.seen);
+        uint64_t seen = atomic_load(&ws->workers[i].seen);
 
-        if (a != 0)
-            oldest = SW_MIN(oldest, a);
-        if (b != 0)
-            oldest = SW_MIN(oldest, b);
+        if (seen != 0)
+            oldest = SW_MIN(oldest, seen);
     }
     return oldest;
 }
@@ -129,41 +91,43 @@ static void wake_all(struct netd_workers *ws)
 {
     uint64_t one = 1;
 
-    for (unsigned i = 0; i < ws->n; i++) {
-        (void)!write(ws->workers[i].tx.wake, &one, sizeof(one));
-        (void)!write(ws->workers[i].rx.wake, &one, sizeof(one));
-    }
+    for (unsigned i = 0; i < ws->n; i++)
+        (void)!write(ws->workers[i].wake, &one, sizeof(one));
 }
 
-static int thread_init(struct netd_workers *ws, struct worker *w, struct thread *t,
+static int worker_init(struct netd_workers *ws, struct netd_worker *w, unsigned index,
                        struct sw_err *err)
 {
-    struct epoll_event ev = { .events = EPOLLIN, .data.u32 = WAKE_ID };
+    struct epoll_event ev = { .events = EPOLLIN, .data.u32 = WORKER_WAKE };
+    int r;
 
-    t->ws = ws;
-    t->worker = w;
-    atomic_store(&t->udp, -1);
-    t->epoll = epoll_create1(EPOLL_CLOEXEC);
-    t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (t->epoll < 0 || t->wake < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &ev) < 0)
+    w->ws = ws;
+    w->index = index;
+    w->wake = -1;
+    atomic_store(&w->udp_in, -1);
+    atomic_store(&w->udp_out, -1);
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    ws->n = index + 1;
+    w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->epoll < 0 || w->wake < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->wake, &ev) < 0)
         return sw_err_errno(err, errno, "packet worker");
-    return 0;
+    r = netd_sender_init(w, err);
+    return r < 0 ? r : netd_receiver_init(w, err);
 }
 
-static int thread_start(struct thread *t, void *(*main)(void *), const char *name,
-                        struct sw_err *err)
+static int worker_start(struct netd_worker *w, struct sw_err *err)
 {
     sigset_t all, old;
     int r;
 
     (void)sigfillset(&all); /* signals are the control thread's */
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&t->id, NULL, main, t);
+    r = pthread_create(&w->id, NULL, netd_worker_main, w);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r != 0)
         return sw_err_errno(err, r, "packet worker");
-    (void)pthread_setname_np(t->id, name);
-    t->started = true;
+    (void)pthread_setname_np(w->id, "packets");
+    w->started = true;
     return 0;
 }
 
@@ -186,20 +150,10 @@ int netd_workers_new(struct netd_workers **out, unsigned n, unsigned cpus, struc
         free(ws);
         return sw_err_set(err, -ENOMEM, "packet workers");
     }
-    for (unsigned i = 0; i < n; i++) {
-        struct worker *w = &ws->workers[i];
-
-        w->index = i;
-        w->tx.epoll = w->tx.wake = w->rx.epoll = w->rx.wake = -1;
-        ws->n = i + 1;
-        if ((r = thread_init(ws, w, &w->tx, err)) < 0 || (r = thread_init(ws, w, &w->rx, err)) < 0)
-            break;
-    }
-    for (unsigned i = 0; r == 0 && i < n; i++) {
-        r = thread_start(&ws->workers[i].tx, netd_tx_main, "send", err);
-        if (r == 0)
-            r = thread_start(&ws->workers[i].rx, netd_rx_main, "receive", err);
-    }
+    for (unsigned i = 0; r == 0 && i < n; i++)
+        r = worker_init(ws, &ws->workers[i], i, err);
+    for (unsigned i = 0; r == 0 && i < n; i++)
+        r = worker_start(&ws->workers[i], err);
     if (r < 0) {
         netd_workers_free(ws);
         return r;
@@ -208,16 +162,20 @@ int netd_workers_new(struct netd_workers **out, unsigned n, unsigned cpus, struc
     return 0;
 }
 
-static void thread_fini(struct thread *t)
+static void close_fd(int fd)
 {
-    int udp = atomic_load(&t->udp);
+    if (fd >= 0)
+        (void)close(fd);
+}
 
-    if (udp >= 0)
-        (void)close(udp);
-    if (t->epoll >= 0)
-        (void)close(t->epoll);
-    if (t->wake >= 0)
-        (void)close(t->wake);
+static void worker_fini(struct netd_worker *w)
+{
+    close_fd(atomic_load(&w->udp_in));
+    close_fd(atomic_load(&w->udp_out));
+    close_fd(w->epoll);
+    close_fd(w->wake);
+    netd_sender_fini(w);
+    netd_receiver_fini(w);
 }
 
 void netd_workers_free(struct netd_workers *ws)
@@ -227,19 +185,13 @@ void netd_workers_free(struct netd_workers *ws)
     atomic_store(&ws->stop, true);
     wake_all(ws);
     for (unsigned i = 0; i < ws->n; i++) {
-        if (ws->workers[i].tx.started)
-            (void)pthread_join(ws->workers[i].tx.id, NULL);
-        if (ws->workers[i].rx.started)
-            (void)pthread_join(ws->workers[i].rx.id, NULL);
-        atomic_store(&ws->workers[i].tx.seen, 0);
-        atomic_store(&ws->workers[i].rx.seen, 0);
+        if (ws->workers[i].started)
+            (void)pthread_join(ws->workers[i].id, NULL);
     }
     netd_workers_publish(ws, NULL);
     assert(sw_list_empty(&ws->garbage));
-    for (unsigned i = 0; i < ws->n; i++) {
-        thread_fini(&ws->workers[i].tx);
-        thread_fini(&ws->workers[i].rx);
-    }
+    for (unsigned i = 0; i < ws->n; i++)
+        worker_fini(&ws->workers[i]);
     free(ws);
 }
 
@@ -255,23 +207,21 @@ static void old_sockets_free(struct netd_garbage *g)
 {
     struct old_sockets *o = sw_container_of(g, struct old_sockets, garbage);
 
-    for (size_t i = 0; i < o->n; i++) {
-        if (o->fds[i] >= 0)
-            (void)close(o->fds[i]);
-    }
+    for (size_t i = 0; i < o->n; i++)
+        close_fd(o->fds[i]);
     sw_free(o);
 }
 
 int netd_workers_set_udp(struct netd_workers *ws, const int *fds, struct sw_err *err)
 {
     struct old_sockets *o = sw_calloc(1, sizeof(*o));
-    struct epoll_event ev = { .events = EPOLLIN };
+    struct epoll_event ev = { .events = EPOLLIN, .data.u32 = WORKER_UDP };
     int r = 0;
 
     if (o == NULL)
         r = sw_err_set(err, -ENOMEM, "data path sockets");
     for (unsigned i = 0; r == 0 && i < ws->n; i++) {
-        if (epoll_ctl(ws->workers[i].rx.epoll, EPOLL_CTL_ADD, fds[2 * i], &ev) < 0)
+        if (epoll_ctl(ws->workers[i].epoll, EPOLL_CTL_ADD, fds[2 * i], &ev) < 0)
             r = sw_err_errno(err, errno, "data path socket");
     }
     if (r < 0) {
@@ -281,17 +231,16 @@ int netd_workers_set_udp(struct netd_workers *ws, const int *fds, struct sw_err 
         return r;
     }
     for (unsigned i = 0; i < ws->n; i++) {
-        struct worker *w = &ws->workers[i];
+        struct netd_worker *w = &ws->workers[i];
 
-        o->fds[o->n++] = atomic_exchange(&w->rx.udp, fds[2 * i]);
-        o->fds[o->n++] = atomic_exchange(&w->tx.udp, fds[2 * i + 1]);
+        o->fds[o->n++] = atomic_exchange(&w->udp_in, fds[2 * i]);
+        o->fds[o->n++] = atomic_exchange(&w->udp_out, fds[2 * i + 1]);
         if (o->fds[2 * i] >= 0)
-            (void)epoll_ctl(w->rx.epoll, EPOLL_CTL_DEL, o->fds[2 * i], NULL);
+            (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, o->fds[2 * i], NULL);
     }
     o->garbage.free = old_sockets_free;
     netd_workers_retire(ws, &o->garbage);
     next_gen(ws);
-    wake_all(ws); /* packets may have come before the receivers knew the sockets */
     ws->udp = true;
     return 0;
 }
@@ -307,7 +256,7 @@ int netd_workers_watch_tap(struct netd_workers *ws, unsigned slot, const int *fd
     struct epoll_event ev = { .events = EPOLLIN, .data.u32 = slot };
 
     for (unsigned i = 0; i < ws->n; i++) {
-        if (epoll_ctl(ws->workers[i].tx.epoll, EPOLL_CTL_ADD, fds[i], &ev) < 0 && errno != EEXIST) {
+        if (epoll_ctl(ws->workers[i].epoll, EPOLL_CTL_ADD, fds[i], &ev) < 0 && errno != EEXIST) {
             int e = errno;
 
             netd_workers_unwatch_tap(ws, fds);
@@ -325,7 +274,7 @@ void netd_workers_set_uso(struct netd_workers *ws, bool uso)
 void netd_workers_unwatch_tap(struct netd_workers *ws, const int *fds)
 {
     for (unsigned i = 0; i < ws->n; i++)
-        (void)epoll_ctl(ws->workers[i].tx.epoll, EPOLL_CTL_DEL, fds[i], NULL);
+        (void)epoll_ctl(ws->workers[i].epoll, EPOLL_CTL_DEL, fds[i], NULL);
 }
 
 /* ---------------------------------------------------------------------------------- statistics */
@@ -334,10 +283,8 @@ uint64_t netd_workers_drops(const struct netd_workers *ws, enum vtep_verdict v)
 {
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < ws->n; i++) {
-        sum += atomic_load_explicit(&ws->workers[i].tx.drops.n[v], memory_order_relaxed);
-        sum += atomic_load_explicit(&ws->workers[i].rx.drops.n[v], memory_order_relaxed);
-    }
+    for (unsigned i = 0; i < ws->n; i++)
+        sum += atomic_load_explicit(&ws->workers[i].drops.n[v], memory_order_relaxed);
     return sum;
 }
 

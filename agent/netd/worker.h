@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * worker.h - the threads that move packets: per worker one that sends and one that receives.
+ * worker.h - the threads that move packets.
  *
- * How it works. Worker w reads queue w of every network's TAP and sends from its own socket;
- * it receives from its own socket of the shared port and writes queue w. All it needs to know is in
- * the published table. A thread that waits for packets is *offline*: it holds no pointer into any
- * table. When it wakes it notes the table's generation, then loads the pointer. Garbage tagged with
- * a generation is freed when every thread is offline or has noted that generation (quiescent-state
- * reclamation): the packet path has neither locks nor reference counts.
+ * How it works. Worker w reads queue w of every network's TAP and sends from its own socket; it
+ * receives from its own socket of the shared port and writes queue w. One thread does both. All it
+ * needs to know is in the published table. While it waits for packets it is *offline*: it holds no
+ * pointer into any table. When it wakes it notes the table's generation, then loads the pointer.
+ * Garbage tagged with a generation is freed when every worker is offline or has noted that
+ * generation (quiescent-state reclamation): the packet path has neither locks nor reference counts.
  *
  * The functions below belong to the control thread. */
 #ifndef SWARM_AGENT_NETD_WORKER_H
@@ -22,8 +22,8 @@
 
 struct netd_workers; /* opaque */
 
-/** netd_workers_count() - how many this machine gets: min(4, max(1, cpus / 2)), but 2 on two
- * processors, where the second pair still pays off. */
+/** netd_workers_count() - how many this machine gets: half its processors, at least 2 if there are
+ * two, at most VTEP_WORKERS. */
 unsigned netd_workers_count(unsigned cpus);
 
 /** netd_workers_new() - start the threads. syscalls: clone, mmap, epoll_create1, eventfd2.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * worker_priv.h - what worker.c, worker_tx.c and worker_rx.c share. */
+ * worker_priv.h - what worker.c (control side), worker_loop.c, worker_tx.c and worker_rx.c share.
+ */
 #ifndef SWARM_AGENT_NETD_WORKER_PRIV_H
 #define SWARM_AGENT_NETD_WORKER_PRIV_H
 
@@ -10,23 +11,30 @@
 #include "agent/netd/packet/tx.h"
 #include "agent/netd/worker.h"
 
-#define WAKE_ID UINT32_MAX /* epoll data of the eventfd that wakes a thread */
+/* epoll data: slot of a network whose TAP queue is readable, or one of these. */
+#define WORKER_WAKE UINT32_MAX
+#define WORKER_UDP  (UINT32_MAX - 1)
 
-struct thread {
+struct netd_receiver; /* opaque, worker_rx.c */
+
+struct netd_sender {
+    struct vtep_tx tx;
+    int64_t no_gso_until; /* 0: UDP_SEGMENT works as far as we know */
+    uint8_t *runs, *frame;
+};
+
+struct netd_worker {
     _Atomic uint64_t seen; /* generation in use; 0: offline */
+    struct netd_workers *ws;
+    unsigned index;
     pthread_t id;
     bool started;
     int epoll, wake;
-    _Atomic int udp; /* receiving or sending socket of this thread, -1: none */
+    _Atomic int udp_in, udp_out; /* -1: none */
     struct vtep_drops drops;
-    struct worker *worker;
-    struct netd_workers *ws;
+    struct netd_sender sender;
+    struct netd_receiver *receiver;
 } __attribute__((aligned(128)));
-
-struct worker {
-    unsigned index;
-    struct thread tx, rx;
-};
 
 struct netd_workers {
     unsigned n;
@@ -40,18 +48,24 @@ struct netd_workers {
     struct sw_list fresh;   /* retired since the last publish */
     struct sw_list garbage; /* tagged, ascending */
     bool udp;
-    struct worker workers[VTEP_WORKERS];
+    struct netd_worker workers[VTEP_WORKERS];
 };
 
-/* Wait for events as an offline thread; then online. *n: events returned, 0 when woken only.
- * Return: the table, valid until the next call; NULL: stop. */
-struct epoll_event;
-const struct vtep_table *netd_thread_wait(struct thread *t, struct epoll_event *ev, int max,
-                                          int *n);
-/* The same without waiting: pass a quiescent point. NULL: stop. */
-const struct vtep_table *netd_thread_renew(struct thread *t);
+void *netd_worker_main(void *arg); /* of struct netd_worker */
 
-void *netd_tx_main(void *arg); /* of struct thread */
-void *netd_rx_main(void *arg);
+int netd_sender_init(struct netd_worker *w, struct sw_err *err);
+void netd_sender_fini(struct netd_worker *w);
+/** netd_sender_drain() - frames that wait in one TAP queue; netd_sender_flush() must follow. */
+void netd_sender_drain(struct netd_worker *w, const struct vtep_table *t,
+                       const struct vtep_slot *slot);
+void netd_sender_flush(struct netd_worker *w);
+
+int netd_receiver_init(struct netd_worker *w, struct sw_err *err);
+void netd_receiver_fini(struct netd_worker *w);
+/** netd_receiver_step() - one batch from the socket into the TAPs. */
+void netd_receiver_step(struct netd_worker *w, const struct vtep_table *t);
+
+/** netd_worker_map() - zeroed pages. Return: NULL when memory is gone. */
+uint8_t *netd_worker_map(size_t n);
 
 #endif

@@ -3,25 +3,22 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/netd/worker_priv.h"
-#include "common/base/time.h"
-#include "common/log/log.h"
+#include "common/base/alloc.h"
 
-#define BATCH      16u /* datagrams of up to 64 KB a call */
-#define DATAGRAM   65536u
-#define EVENTS_MAX 4
-#define SPIN_NS    (30 * SW_NS_PER_US)
+#define BATCH    8u /* datagrams of up to 64 KB a call */
+#define DATAGRAM 65536u
+#define ROOM     ((size_t)BATCH * DATAGRAM + VTEP_MERGE_BUF)
 
-struct receiver {
-    struct thread *t;
+struct netd_receiver {
+    struct netd_worker *w;
     const struct vtep_table *table;
     struct vtep_rx rx;
-    uint8_t *buf;
+    uint8_t *room;
     struct mmsghdr msgs[BATCH];
     struct iovec iov[BATCH];
     union {
@@ -32,10 +29,10 @@ struct receiver {
 
 static void write_tap(void *ctx, int slot, const uint8_t *p, size_t n)
 {
-    struct receiver *r = ctx;
+    struct netd_receiver *r = ctx;
 
-    if (write(r->table->slots[slot].taps[r->t->worker->index], p, n) < 0)
-        vtep_count(&r->t->drops.n[VTEP_TAP_FULL], 1);
+    if (write(r->table->slots[slot].taps[r->w->index], p, n) < 0)
+        vtep_count(&r->w->drops.n[VTEP_TAP_FULL], 1);
 }
 
 static size_t gro_size(struct msghdr *m)
@@ -49,64 +46,44 @@ static size_t gro_size(struct msghdr *m)
     return size > 0 ? (size_t)size : 0;
 }
 
-/* Return: datagrams handled. */
-static int receive(struct receiver *r)
+void netd_receiver_step(struct netd_worker *w, const struct vtep_table *t)
 {
-    int fd = atomic_load_explicit(&r->t->udp, memory_order_acquire);
+    struct netd_receiver *r = w->receiver;
+    int fd = atomic_load_explicit(&w->udp_in, memory_order_acquire);
     int n = fd >= 0 ? recvmmsg(fd, r->msgs, BATCH, MSG_DONTWAIT, NULL) : -1;
 
-    r->rx.merge.uso = atomic_load_explicit(&r->t->ws->uso, memory_order_relaxed);
+    r->table = t;
+    r->rx.merge.uso = atomic_load_explicit(&w->ws->uso, memory_order_relaxed);
     for (int i = 0; i < n; i++) {
         struct msghdr *m = &r->msgs[i].msg_hdr;
 
         if ((m->msg_flags & MSG_TRUNC) != 0)
-            vtep_count(&r->t->drops.n[VTEP_MALFORMED], 1);
+            vtep_count(&w->drops.n[VTEP_MALFORMED], 1);
         else
-            vtep_rx_datagram(&r->rx, r->table, r->iov[i].iov_base, r->msgs[i].msg_len, gro_size(m));
+            vtep_rx_datagram(&r->rx, t, r->iov[i].iov_base, r->msgs[i].msg_len, gro_size(m));
         m->msg_controllen = sizeof(r->control[0]);
     }
-    if (n > 0)
-        vtep_merge_flush(&r->rx.merge);
-    return n;
+    vtep_merge_flush(&r->rx.merge);
 }
 
-/* Take what is there; on machines with processors to spare look again for a moment, which saves
- * the next packet's receiver a wake-up. Return: false to stop. */
-static bool drain(struct receiver *r)
+int netd_receiver_init(struct netd_worker *w, struct sw_err *err)
 {
-    int64_t idle_since = 0;
+    struct netd_receiver *r = sw_calloc(1, sizeof(*r));
 
-    for (;;) {
-        if (receive(r) > 0) {
-            idle_since = 0;
-        } else {
-            int64_t now;
-
-            if (!r->t->ws->spin)
-                return true;
-            now = sw_mono_ns();
-            if (idle_since == 0)
-                idle_since = now;
-            else if (now - idle_since > SPIN_NS)
-                return true;
-        }
-        r->table = netd_thread_renew(r->t);
-        if (r->table == NULL)
-            return false;
-    }
-}
-
-static void receiver_init(struct receiver *r, struct thread *t, uint8_t *room)
-{
-    memset(r, 0, sizeof(*r));
-    r->t = t;
-    r->rx.worker = t->worker->index;
-    r->rx.drops = &t->drops;
-    vtep_merge_init(&r->rx.merge, room + (size_t)BATCH * DATAGRAM);
+    if (r == NULL)
+        return sw_err_set(err, -ENOMEM, "packet worker");
+    w->receiver = r;
+    r->room = netd_worker_map(ROOM);
+    if (r->room == NULL)
+        return sw_err_set(err, -ENOMEM, "packet worker");
+    r->w = w;
+    r->rx.worker = w->index;
+    r->rx.drops = &w->drops;
+    vtep_merge_init(&r->rx.merge, r->room + (size_t)BATCH * DATAGRAM);
     r->rx.merge.emit = write_tap;
     r->rx.merge.ctx = r;
     for (unsigned i = 0; i < BATCH; i++) {
-        r->iov[i] = (struct iovec){ room + (size_t)i * DATAGRAM, DATAGRAM };
+        r->iov[i] = (struct iovec){ r->room + (size_t)i * DATAGRAM, DATAGRAM };
         r->msgs[i].msg_hdr = (struct msghdr){
             .msg_iov = &r->iov[i],
             .msg_iovlen = 1,
@@ -114,26 +91,12 @@ static void receiver_init(struct receiver *r, struct thread *t, uint8_t *room)
             .msg_controllen = sizeof(r->control[i]),
         };
     }
+    return 0;
 }
 
-void *netd_rx_main(void *arg)
+void netd_receiver_fini(struct netd_worker *w)
 {
-    struct thread *t = arg;
-    size_t n_room = (size_t)BATCH * DATAGRAM + VTEP_MERGE_BUF;
-    void *room = mmap(NULL, n_room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    struct epoll_event ev[EVENTS_MAX];
-    struct receiver r;
-    int n;
-
-    if (room == MAP_FAILED) {
-        log_error("packet worker: out of memory");
-        return NULL;
-    }
-    receiver_init(&r, t, room);
-    while ((r.table = netd_thread_wait(t, ev, EVENTS_MAX, &n)) != NULL) {
-        if (!drain(&r))
-            break;
-    }
-    (void)munmap(room, n_room);
-    return NULL;
+    if (w->receiver != NULL && w->receiver->room != NULL)
+        (void)munmap(w->receiver->room, ROOM);
+    sw_free(w->receiver);
 }

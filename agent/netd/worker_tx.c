@@ -4,31 +4,25 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/netd/worker_priv.h"
 #include "common/base/time.h"
-#include "common/log/log.h"
 
-#define FRAMES_MAX  64 /* of one queue before the runs are flushed */
-#define EVENTS_MAX  32
+/* Of one queue, before the runs are flushed and the socket gets its turn. */
+#define FRAMES_MAX 64
+#define BYTES_MAX  (256u * 1024u)
+
 #define WAIT_MS     1  /* for a full socket, then drop */
 #define GSO_RETRY_S 60 /* after the kernel refused UDP_SEGMENT */
-#define FRAME_ROOM  (VTEP_HEADROOM + VTEP_VNET_LEN + VTEP_FRAME_MAX + 1u)
+#define RUNS_ROOM   ((size_t)VTEP_RUNS * VTEP_BATCH_MAX)
+#define ROOM        (RUNS_ROOM + VTEP_HEADROOM + VTEP_VNET_LEN + VTEP_FRAME_MAX + 1u)
 
-struct sender {
-    struct thread *t;
-    struct vtep_tx tx;
-    int64_t no_gso_until; /* 0: UDP_SEGMENT works as far as we know */
-    uint8_t *frame;
-};
-
-static void drop(struct sender *s, enum vtep_verdict v, size_t len, size_t size)
+static void drop(struct netd_worker *w, enum vtep_verdict v, size_t len, size_t size)
 {
-    vtep_count(&s->t->drops.n[v], (len + size - 1) / size);
+    vtep_count(&w->drops.n[v], (len + size - 1) / size);
 }
 
 static ssize_t send_msg(int fd, const struct msghdr *m)
@@ -45,8 +39,8 @@ static ssize_t send_msg(int fd, const struct msghdr *m)
 }
 
 /* The slow way: a packet a call. Also finds out which of them is too big. */
-static void send_singly(struct sender *s, int fd, const struct vtep_peer *peer, struct msghdr *m,
-                        size_t len, size_t size)
+static void send_singly(struct netd_worker *w, int fd, const struct vtep_peer *peer,
+                        struct msghdr *m, size_t len, size_t size)
 {
     uint8_t *p = m->msg_iov->iov_base;
 
@@ -59,30 +53,30 @@ static void send_singly(struct sender *s, int fd, const struct vtep_peer *peer, 
         if (send_msg(fd, m) >= 0)
             continue;
         if (errno == EMSGSIZE) {
-            atomic_store(&s->t->ws->mtu_node, peer->node);
-            atomic_store(&s->t->ws->mtu, (uint32_t)iov.iov_len);
-            drop(s, VTEP_TOO_BIG, 1, 1);
+            atomic_store(&w->ws->mtu_node, peer->node);
+            atomic_store(&w->ws->mtu, (uint32_t)iov.iov_len);
+            drop(w, VTEP_TOO_BIG, 1, 1);
         } else {
-            drop(s, VTEP_SEND_FULL, 1, 1);
+            drop(w, VTEP_SEND_FULL, 1, 1);
         }
     }
 }
 
-static bool gso_usable(struct sender *s)
+static bool gso_usable(struct netd_worker *w)
 {
-    if (s->no_gso_until == 0)
+    if (w->sender.no_gso_until == 0)
         return true;
-    if (sw_mono_ns() < s->no_gso_until)
+    if (sw_mono_ns() < w->sender.no_gso_until)
         return false;
-    s->no_gso_until = 0;
+    w->sender.no_gso_until = 0;
     return true;
 }
 
 static void send_run(void *ctx, const struct vtep_peer *peer, const uint8_t *buf, size_t len,
                      size_t size)
 {
-    struct sender *s = ctx;
-    int fd = atomic_load_explicit(&s->t->udp, memory_order_acquire);
+    struct netd_worker *w = ctx;
+    int fd = atomic_load_explicit(&w->udp_out, memory_order_acquire);
     struct iovec iov = { (uint8_t *)(uintptr_t)buf, len };
     union {
         struct cmsghdr align;
@@ -96,14 +90,14 @@ static void send_run(void *ctx, const struct vtep_peer *peer, const uint8_t *buf
     };
 
     if (fd < 0) {
-        drop(s, VTEP_SEND_FULL, len, size);
+        drop(w, VTEP_SEND_FULL, len, size);
         return;
     }
     if (len > size) {
         uint16_t seg = (uint16_t)size;
 
-        if (!gso_usable(s)) {
-            send_singly(s, fd, peer, &m, len, size);
+        if (!gso_usable(w)) {
+            send_singly(w, fd, peer, &m, len, size);
             return;
         }
         m.msg_control = &control;
@@ -117,64 +111,53 @@ static void send_run(void *ctx, const struct vtep_peer *peer, const uint8_t *buf
         return;
     if (errno == EMSGSIZE || errno == EINVAL || errno == EIO) {
         if (len > size && errno != EMSGSIZE) /* EIO: the route's device computes no checksums */
-            s->no_gso_until = sw_mono_ns() + GSO_RETRY_S * SW_NS_PER_S;
-        send_singly(s, fd, peer, &m, len, size);
+            w->sender.no_gso_until = sw_mono_ns() + GSO_RETRY_S * SW_NS_PER_S;
+        send_singly(w, fd, peer, &m, len, size);
         return;
     }
-    drop(s, VTEP_SEND_FULL, len, size);
+    drop(w, VTEP_SEND_FULL, len, size);
 }
 
-static void drain_tap(struct sender *s, const struct vtep_table *table,
-                      const struct vtep_slot *slot)
+void netd_sender_drain(struct netd_worker *w, const struct vtep_table *t,
+                       const struct vtep_slot *slot)
 {
-    int fd = slot->taps[s->t->worker->index];
-    uint8_t *p = s->frame + VTEP_HEADROOM;
+    uint8_t *p = w->sender.frame + VTEP_HEADROOM;
+    size_t bytes = 0;
 
-    for (unsigned i = 0; i < FRAMES_MAX; i++) {
-        ssize_t n = read(fd, p, VTEP_VNET_LEN + VTEP_FRAME_MAX + 1);
+    for (unsigned i = 0; i < FRAMES_MAX && bytes < BYTES_MAX; i++) {
+        ssize_t n = read(slot->taps[w->index], p, VTEP_VNET_LEN + VTEP_FRAME_MAX + 1);
         struct vtep_vnet vnet;
 
         if (n < (ssize_t)VTEP_VNET_LEN)
             return;
+        bytes += (size_t)n;
         memcpy(&vnet, p, sizeof(vnet));
-        vtep_tx_frame(&s->tx, table, slot, &vnet, p + VTEP_VNET_LEN, (size_t)n - VTEP_VNET_LEN);
+        vtep_tx_frame(&w->sender.tx, t, slot, &vnet, p + VTEP_VNET_LEN, (size_t)n - VTEP_VNET_LEN);
     }
 }
 
-static uint8_t *map(size_t n)
+void netd_sender_flush(struct netd_worker *w)
 {
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    return p == MAP_FAILED ? NULL : p;
+    vtep_tx_flush(&w->sender.tx);
 }
 
-void *netd_tx_main(void *arg)
+int netd_sender_init(struct netd_worker *w, struct sw_err *err)
 {
-    struct thread *t = arg;
-    struct sender s = { .t = t };
-    struct epoll_event ev[EVENTS_MAX];
-    const struct vtep_table *table;
-    uint8_t *room = map((size_t)VTEP_RUNS * VTEP_BATCH_MAX + FRAME_ROOM);
-    int n;
+    struct netd_sender *s = &w->sender;
 
-    if (room == NULL) {
-        log_error("packet worker: out of memory");
-        return NULL;
-    }
-    s.frame = room + (size_t)VTEP_RUNS * VTEP_BATCH_MAX;
-    vtep_tx_init(&s.tx, t->worker->index, room);
-    s.tx.drops = &t->drops;
-    s.tx.send = send_run;
-    s.tx.ctx = &s;
-    while ((table = netd_thread_wait(t, ev, EVENTS_MAX, &n)) != NULL) {
-        for (int i = 0; i < n; i++) {
-            uint32_t slot = ev[i].data.u32;
+    s->runs = netd_worker_map(ROOM);
+    if (s->runs == NULL)
+        return sw_err_set(err, -ENOMEM, "packet worker");
+    s->frame = s->runs + RUNS_ROOM;
+    vtep_tx_init(&s->tx, w->index, s->runs);
+    s->tx.drops = &w->drops;
+    s->tx.send = send_run;
+    s->tx.ctx = w;
+    return 0;
+}
 
-            if (slot < table->n_slots && table->slots[slot].net != NULL)
-                drain_tap(&s, table, &table->slots[slot]);
-        }
-        vtep_tx_flush(&s.tx);
-    }
-    (void)munmap(room, (size_t)VTEP_RUNS * VTEP_BATCH_MAX + FRAME_ROOM);
-    return NULL;
+void netd_sender_fini(struct netd_worker *w)
+{
+    if (w->sender.runs != NULL)
+        (void)munmap(w->sender.runs, ROOM);
 }

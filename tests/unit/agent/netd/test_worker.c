@@ -56,7 +56,7 @@ static void the_number_of_workers_follows_the_processors(void **state)
     assert_int_equal(netd_workers_count(3), 2);
     assert_int_equal(netd_workers_count(4), 2);
     assert_int_equal(netd_workers_count(6), 3);
-    assert_int_equal(netd_workers_count(64), 4);
+    assert_int_equal(netd_workers_count(64), 8);
 }
 
 static void what_is_retired_waits_for_the_next_table(void **state)
