@@ -232,9 +232,7 @@ void net_netd_end(struct net *net, bool off)
 
     d->off = off;
 
-    if (d->keys != NULL)
-        swarm__v1__data_plane_keys__free_unpacked(d->keys, NULL);
-    d->keys = NULL;
+    net_tell_forget_keys(net);
     d->n_made = 0;
     if (d->up && d->pid > 1 && kill(d->pid, SIGTERM) < 0)
         log_warn("swarm-netd not ended pid=%d error=%s", d->pid, strerror(errno));

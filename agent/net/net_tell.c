@@ -169,6 +169,18 @@ void net_netd_keys(struct net *net)
         keys_report(net);
 }
 
+void net_tell_forget_keys(struct net *net)
+{
+    Swarm__V1__DataPlaneKeys *k = net->netd.keys;
+
+    for (size_t i = 0; k != NULL && i < k->n_epochs; i++)
+        if (k->epochs[i]->secret.len > 0)
+            explicit_bzero(k->epochs[i]->secret.data, k->epochs[i]->secret.len);
+    if (k != NULL)
+        swarm__v1__data_plane_keys__free_unpacked(k, NULL);
+    net->netd.keys = NULL;
+}
+
 int net_apply_keys(struct net *net, const Swarm__V1__DataPlaneKeys *k, struct sw_err *err)
 {
     size_t n = swarm__v1__data_plane_keys__get_packed_size(k);
@@ -182,8 +194,7 @@ int net_apply_keys(struct net *net, const Swarm__V1__DataPlaneKeys *k, struct sw
     }
     if (copy == NULL)
         return sw_err_set(err, -ENOMEM, "data plane keys");
-    if (net->netd.keys != NULL)
-        swarm__v1__data_plane_keys__free_unpacked(net->netd.keys, NULL);
+    net_tell_forget_keys(net);
     net->netd.keys = copy;
     net_netd_keys(net);
     return 0;
@@ -531,7 +542,6 @@ void net_tell_free(struct net *net)
     for (size_t i = 0; i < d->n_dns; i++)
         sw_free(d->dns[i]);
     sw_free(d->dns);
-    if (d->keys != NULL)
-        swarm__v1__data_plane_keys__free_unpacked(d->keys, NULL);
+    net_tell_forget_keys(net);
     sw_free(d->made);
 }

@@ -8,5 +8,6 @@
 /** net_tell_all() - it greeted: say everything again, pass descriptors where it has none. */
 void net_tell_all(struct net *net, const Swarm__V1__NetdHelloReply *hello);
 void net_tell_free(struct net *net);
+void net_tell_forget_keys(struct net *net); /* wipes the epochs' secrets */
 
 #endif
