@@ -336,6 +336,12 @@ void action_random(struct world *w)
 
 void action_setup(struct world *w)
 {
+    struct txn *x = model_begin(&w->m);
+    Swarm__V1__Cluster *c = txn_edit(
+        x, sw_list_entry(view_list(w->m.view, VIEW_CLUSTER)->next, struct view_object, link));
+
+    c->spec->task_history_limit = (int32_t)model_below(&w->m, 6);
+    model_commit(&w->m, x);
     for (uint64_t i = 3 + model_below(&w->m, 5); i > 0; i--)
         add_node(w);
     for (uint64_t i = model_below(&w->m, 3); i > 0; i--)

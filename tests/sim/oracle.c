@@ -313,9 +313,19 @@ static void record_failure(struct oracle *o, const struct view_task *vt)
 static void check_completed(struct oracle *o, const Swarm__V1__Service *s)
 {
     const Swarm__V1__UpdateConfig *c = s->spec->update;
+    const struct view_service *vs = view_service(o->w->m.view, s->meta->key);
     unsigned failed = 0;
     unsigned made = 0;
 
+    sw_list_each(l, &vs->tasks)
+    {
+        const Swarm__V1__Task *t = sw_list_entry(l, struct view_task, of_service)->t;
+
+        if (t->by_update && t->spec_version == s->spec_version && t->status->running_ns != 0 &&
+            (int64_t)t->status->running_ns + monitor_of(c) > o->w->m.now_ns)
+            oracle_fail(o->w, "12.7: update of service %lu completed before it was watched",
+                        ul(s->meta->key));
+    }
     if (s->spec->mode_case != SWARM__V1__SERVICE_SPEC__MODE_REPLICATED ||
         (c != NULL &&
          c->failure_action == SWARM__V1__UPDATE_CONFIG__FAILURE_ACTION__CONTINUE))
@@ -643,6 +653,7 @@ static void check_service(struct oracle *o, const struct view_service *vs)
     struct sw_map slots;
     uint64_t wanted = 0;
     uint64_t eligible = 0;
+    uint64_t current = 0;
 
     if (!replicated && !global)
         return;
@@ -659,6 +670,8 @@ static void check_service(struct oracle *o, const struct view_service *vs)
             continue;
         }
         wanted++;
+        current += status_state(vt->t) == TASK_STATE(RUNNING) &&
+                   vt->t->spec_version == vs->s->spec_version;
         check_wanted_task(o, vs, vt);
         check_pending_is_justified(o, vs, vt);
         if (settled && always && !paused_node(vt) &&
@@ -688,6 +701,10 @@ static void check_service(struct oracle *o, const struct view_service *vs)
 
         eligible += takes_tasks(vn) && allowed(vs, vn);
     }
+    if (replicated && current == wanted && wanted == vs->s->spec->replicated->replicas &&
+        (update == SWARM__V1__UPDATE_STATUS__STATE__UPDATING ||
+         update == SWARM__V1__UPDATE_STATUS__STATE__ROLLBACK_STARTED))
+        oracle_fail(o->w, "12.7: the update of service %lu does not end", ul(vs->o->key));
     if (global && always && settled && wanted < eligible)
         oracle_fail(o->w, "O3: global service %lu runs on %lu of %lu nodes", ul(vs->o->key),
                     ul(wanted), ul(eligible));
