@@ -76,6 +76,7 @@ static void flight_free(struct flight *f)
     probe_drop(f);
     sw_timer_fini(&f->wait);
     sw_list_del(&f->link);
+    f->container->n_flights--;
     f->container->server->n_flights--;
     sw_free(f);
 }
@@ -298,7 +299,8 @@ bool dns_forward(struct dns_container *c, const struct dns_client *from, const u
     struct flight *f;
     struct sw_err err;
 
-    if (c->n_servers == 0 || c->server->n_flights >= DNS_FLIGHTS_MAX)
+    if (c->n_servers == 0 || c->n_flights >= DNS_FLIGHTS_EACH ||
+        c->server->n_flights >= DNS_FLIGHTS_MAX)
         return false;
     f = sw_calloc(1, sizeof(*f) + n);
     if (f == NULL || sw_timer_init(&f->wait, c->server->loop, on_wait, f, &err) < 0) {
@@ -311,6 +313,7 @@ bool dns_forward(struct dns_container *c, const struct dns_client *from, const u
     memcpy(f->query, p, n);
     memcpy(f->client_id, p, 2);
     sw_list_push_back(&c->flights, &f->link);
+    c->n_flights++;
     c->server->n_flights++;
     c->server->forwarded++;
     if (!flight_probe(f))

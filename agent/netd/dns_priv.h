@@ -40,6 +40,7 @@ struct dns_container {
     size_t n_servers;
     struct dns_nameserver servers[DNS_SERVERS_MAX];
     bool forward;
+    unsigned n_flights;
     struct sw_list flights;
     unsigned n_conns;
     struct sw_list conns;

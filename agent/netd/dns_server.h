@@ -4,7 +4,8 @@
  * Each container has a UDP and a listening TCP socket inside its own namespace, made by swarmd. Who
  * asks is thus known by the socket alone. Names that are not ours go to the container's nameservers
  * one after the other (3 at most, 4 s each), from the host's namespace or from the container's.
- * Bounds: DNS_FLIGHTS_MAX questions under way on the node, DNS_CONNS_MAX connections a container.
+ * Bounds: DNS_FLIGHTS_MAX questions under way on the node, DNS_FLIGHTS_EACH of a container, which
+ * also has DNS_CONNS_MAX connections.
  *
  * Loop thread only. */
 #ifndef SWARM_AGENT_NETD_DNS_SERVER_H
@@ -17,6 +18,7 @@
 #include "swarm/v1/netd.pb-c.h"
 
 #define DNS_FLIGHTS_MAX    1024u
+#define DNS_FLIGHTS_EACH   256u /* of one container */
 #define DNS_CONNS_MAX      32u
 #define DNS_SERVERS_MAX    3u
 #define DNS_SERVER_WAIT_MS 4000u

@@ -209,8 +209,9 @@ static int peers_update(struct netd_keyring *k, const Swarm__V1__NetdSetPeers *m
         why[0] = 0;
         if (netd_peer_update(k, p, d, m->keys, why, sizeof(why)) < 0)
             result = sw_err_set(err, -ENOMEM, "peers");
-        if (why[0] != 0)
+        if (why[0] != 0 && !p->mute)
             k->hooks.no_key(k->hooks.ctx, p->node, why);
+        p->mute = why[0] != 0;
     }
     return result;
 }

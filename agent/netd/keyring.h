@@ -33,7 +33,7 @@ struct netd_keyring; /* opaque, secret */
 struct netd_keyring_hooks {
     void *ctx;
     void (*retire)(void *ctx, struct netd_garbage *g);
-    /** A peer got no usable key; @text says why. */
+    /** A peer that had a key, or is new, has none; @text says why. Once until it has one again. */
     void (*no_key)(void *ctx, uint64_t node, const char *text);
 };
 

@@ -45,6 +45,7 @@ struct peer {
     struct netd_garbage garbage;
     uint64_t node;
     bool present;
+    bool mute; /* has no usable key, and that was told */
     struct sockaddr_storage addr;
     uint32_t addr_len;
     struct pair *send; /* borrowed from pairs; NULL: nothing in common */

@@ -21,6 +21,8 @@
 #include "common/base/macro.h"
 #include "common/log/log.h"
 
+#define FILES 65536
+
 /* Locking all of memory under a limit would make later mappings fail: all or nothing. Without it
  * keymem still locks what holds keys. */
 static void lock_memory(void)
@@ -31,6 +33,17 @@ static void lock_memory(void)
         return;
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
         log_warn("memory is not locked err=\"%s\"", strerror(errno));
+}
+
+/* Each container takes two descriptors, each question under way one. */
+static void raise_files(void)
+{
+    struct rlimit r = { FILES, FILES };
+
+    if (setrlimit(RLIMIT_NOFILE, &r) == 0 || getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return;
+    r.rlim_cur = r.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &r);
 }
 
 static int become(const char *user, const char *path, struct sw_err *err)
@@ -70,6 +83,7 @@ int netd_sandbox_enter(const char *user, const char *path, struct sw_err *err)
 
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return sw_err_errno(err, errno, "sandbox");
+    raise_files();
     lock_memory();
     if (user != NULL) {
         r = become(user, path, err);
