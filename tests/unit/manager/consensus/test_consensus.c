@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -607,6 +609,55 @@ static void malformed_messages_are_refused(void **state)
     assert_int_equal(consensus_deliver(f->cl.n[0].c, 0, NULL, 0, &f->err), SW_E_PROTOCOL);
 }
 
+static void with_reserve(struct consensus_options *o)
+{
+    o->reserve_bytes = 6 << 20;
+}
+
+/* In a mount namespace of its own: a file system of 48 MB is filled. Exit status: 0 good, 77 not
+ * possible here, else the step that failed. */
+static void fill_disk(struct cluster *cl)
+{
+    static uint8_t data[100000];
+    struct sw_err err;
+    uint64_t acked = 0;
+    int r = 0;
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("tmpfs", cl->dir, "tmpfs", 0, "size=48m") < 0)
+        _exit(77);
+    cl->tweak = with_reserve;
+    if (cluster_open(cl, 0, true, &err) < 0 || cluster_leader(cl, 5000) != 0)
+        _exit(1);
+    while (r == 0 && !cl->n[0].fatal && acked < 1000) {
+        r = cluster_propose(cl, 0, data, sizeof(data), NULL);
+        acked += r == 0;
+    }
+    if (acked >= 1000 || acked < 50)
+        _exit(2);
+    if (r != SW_E_EXHAUSTED && !cl->n[0].fatal)
+        _exit(3);
+    cluster_close(cl, 0);
+    if (cluster_open(cl, 0, false, &err) < 0 || cluster_leader(cl, 5000) != 0)
+        _exit(4);
+    _exit(cl->n[0].m.count < acked ? 5 : 0);
+}
+
+static void a_full_disk_refuses_proposals_and_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        fill_disk(&f->cl);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip(); /* no mount namespaces here */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -639,6 +690,7 @@ int main(void)
         T(a_large_snapshot_is_sent_in_parts),
         T(a_non_voter_follows_and_is_promoted),
         T(malformed_messages_are_refused),
+        T(a_full_disk_refuses_proposals_and_loses_nothing),
     };
 
     sw_log_init("test_consensus", getenv("V") != NULL ? SW_LOG_DEBUG : SW_LOG_ERROR);
