@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "manager/api/api_priv.h"
+#include "proto/pb.h"
 
 /* A filter's value for a service or node may be an id, a name or a prefix of an id. */
 static bool refers(const struct docker_filters *f, const char *key, const struct view_object *o)
@@ -22,9 +23,18 @@ static bool refers(const struct docker_filters *f, const char *key, const struct
     return false;
 }
 
+/* Of the service's present specification, or of an older one that asks for the same task: a change of
+ * replicas or labels leaves tasks as they are. */
 static bool is_current(const struct view_task *t)
 {
-    return t->service != NULL && t->t->spec_version == t->service->s->spec_version;
+    const Swarm__V1__EndpointSpec *endpoint = NULL;
+    const Swarm__V1__TaskSpec *spec = view_task_spec(t, &endpoint);
+
+    if (t->service == NULL || t->service->s->spec == NULL)
+        return false;
+    return t->t->spec_version == t->service->s->spec_version ||
+           (pb_equal(spec, t->service->s->spec->task) &&
+            pb_equal(endpoint, t->service->s->spec->endpoint));
 }
 
 static const char *desired(const struct view_task *t)
