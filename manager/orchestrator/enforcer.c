@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * enforcer.c - tasks that their node no longer fits are rejected; restart.c then acts: SEMANTICS 14.
  *
+ * Constraints are looked at with each evaluation of a slot, resources of a node when it changes.
  * A task is judged by its service's current constraints, except when it waits for an update: then by
  * its own, since the update will replace it in its turn and a paused one must not be overtaken. */
 #include <errno.h>
@@ -52,28 +53,37 @@ static bool own_constraints_hold(struct orch_step *x, const struct view_node *vn
     return ok;
 }
 
-static bool constraints_hold(struct orch_step *x, struct svc *s, const struct view_node *vn,
-                             const struct view_task *vt, const Swarm__V1__TaskSpec *spec)
+static bool is_active(const struct view_node *vn)
 {
+    return vn->n->spec == NULL ||
+           vn->n->spec->availability == SWARM__V1__NODE_AVAILABILITY__AVAILABILITY_ACTIVE;
+}
+
+static bool is_judged(const Swarm__V1__Task *t)
+{
+    return status_wanted(t) && !status_ended(t) &&
+           status_state(t) >= SWARM__V1__TASK_STATE__TASK_ASSIGNED;
+}
+
+bool enforce_constraints(struct orch_step *x, struct svc *s, const struct entry *e)
+{
+    const struct view_node *vn = e->vt->node;
+
+    if (vn == NULL || !is_judged(e->t) || !is_active(vn))
+        return true;
     if (s->mode == SVC_GLOBAL || s->mode == SVC_GLOBAL_JOB)
         return true; /* follow their constraints by themselves: global.c */
-    if (!relation_is_clean(x, s, vt))
-        return own_constraints_hold(x, vn, spec);
+    if (!e->clean)
+        return own_constraints_hold(x, vn, view_task_spec(e->vt, NULL));
     return !s->constraints_bad && constraint_match(&s->constraints, vn->n);
 }
 
-static bool fits(struct orch_step *x, const struct view_node *vn, const struct view_task *vt,
-                 struct room *r)
+static bool fits(const struct view_task *vt, struct room *r)
 {
     const Swarm__V1__TaskSpec *spec = view_task_spec(vt, NULL);
-    struct svc *s = cache_svc(x->o, vt->t->service);
     const Swarm__V1__Resources *want =
         spec != NULL && spec->resources != NULL ? spec->resources->reservations : NULL;
 
-    if (s == NULL || s->msg == NULL)
-        return true; /* its service is gone and so will it be */
-    if (!constraints_hold(x, s, vn, vt, spec))
-        return false;
     if (want != NULL) {
         if ((want->nano_cpus > 0 && want->nano_cpus > r->cpu) ||
             (want->memory_bytes > 0 && want->memory_bytes > r->mem))
@@ -88,10 +98,9 @@ static bool fits(struct orch_step *x, const struct view_node *vn, const struct v
     return true;
 }
 
-static void reject(struct orch_step *x, const struct view_task *vt)
+void enforce_reject(struct orch_step *x, struct entry *e)
 {
-    Swarm__V1__Task *t = txn_edit_task(x->txn, vt);
-    struct slot *slot = cache_slot_of(x->o, vt->t);
+    Swarm__V1__Task *t = txn_edit_task(x->txn, e->vt);
 
     if (t == NULL)
         return;
@@ -99,9 +108,7 @@ static void reject(struct orch_step *x, const struct view_task *vt)
                      "task rejected by constraint enforcer",
                      "assigned node no longer meets constraints") < 0)
         x->o->stale = true;
-    if (slot != NULL)
-        cache_dirty_slot(x->o, slot); /* replaced in the same round */
-    txn_mark(x->txn);
+    e->t = t;
 }
 
 static bool room_init(struct room *r, const struct view_node *vn)
@@ -126,8 +133,7 @@ void enforce(struct orch_step *x, const struct view_node *vn)
 {
     struct room room;
 
-    if (vn->n->spec != NULL &&
-        vn->n->spec->availability != SWARM__V1__NODE_AVAILABILITY__AVAILABILITY_ACTIVE)
+    if (!is_active(vn))
         return;
     if (!room_init(&room, vn)) {
         x->o->stale = true;
@@ -137,13 +143,15 @@ void enforce(struct orch_step *x, const struct view_node *vn)
     {
         const struct view_task *vt = sw_list_entry(l, struct view_task, of_node);
         const Swarm__V1__Task *edited = txn_peek(x->txn, vt->o->key);
-        const Swarm__V1__Task *t = edited != NULL ? edited : vt->t;
+        struct entry e = { .vt = vt, .t = edited != NULL ? edited : vt->t };
+        struct slot *slot = cache_slot_of(x->o, vt->t);
 
-        if (txn_is_deleted(x->txn, vt->o->key) || !status_wanted(t) || status_ended(t) ||
-            status_state(t) < SWARM__V1__TASK_STATE__TASK_ASSIGNED)
+        if (txn_is_deleted(x->txn, vt->o->key) || !is_judged(e.t) || fits(vt, &room))
             continue;
-        if (!fits(x, vn, vt, &room))
-            reject(x, vt);
+        enforce_reject(x, &e);
+        if (slot != NULL)
+            cache_dirty_slot(x->o, slot); /* replaced in the same round */
+        txn_mark(x->txn);
     }
     sw_free(room.generic);
 }

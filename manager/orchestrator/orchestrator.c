@@ -90,7 +90,7 @@ static void rebuild(struct orchestrator *o, const struct view *v)
 }
 
 /* Whose slots a change of the node concerns: when it died or came back, all that are wanted there or
- * that a successor waits for; when its labels changed, those whose older placement may fit no more. */
+ * that a successor waits for; when its labels changed, those that they may no longer fit. */
 static bool concerns(const struct orchestrator *o, const struct node_mark *mark,
                      const struct view_task *vt)
 {
@@ -99,7 +99,8 @@ static bool concerns(const struct orchestrator *o, const struct node_mark *mark,
     if (mark->health)
         return status_wanted(vt->t) || !status_ended(vt->t);
     return s != NULL && s->msg != NULL && status_wanted(vt->t) &&
-           vt->t->spec_version != s->msg->spec_version;
+           (s->constraints.n > 0 || s->constraints_bad ||
+            vt->t->spec_version != s->msg->spec_version);
 }
 
 static void look_at_nodes(struct orch_step *x)

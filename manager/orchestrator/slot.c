@@ -273,6 +273,8 @@ void slot_evaluate(struct orch_step *x, struct slot *slot)
     for (uint32_t i = 0; i < v.n; i++) {
         v.e[i].clean = s->msg != NULL && relation_is_clean(x, s, v.e[i].vt);
         orphan(&v, &v.e[i]);
+        if (s->msg != NULL && !enforce_constraints(x, s, &v.e[i]))
+            enforce_reject(x, &v.e[i]);
     }
     if (s->msg == NULL)
         stop_all(&v, SWARM__V1__TASK_STATE__TASK_REMOVE);

@@ -91,6 +91,10 @@ void scale_step(struct orch_step *x, struct svc *s);
 void job_step(struct orch_step *x, struct svc *s);
 void job_evaluate(struct slot_eval *v);
 void reap(struct slot_eval *v);
+/** enforce() - the node changed: do its tasks' reservations still fit? */
 void enforce(struct orch_step *x, const struct view_node *vn);
+/** enforce_constraints() - Return: false when the task may not stay where it is. */
+bool enforce_constraints(struct orch_step *x, struct svc *s, const struct entry *e);
+void enforce_reject(struct orch_step *x, struct entry *e);
 
 #endif

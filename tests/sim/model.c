@@ -149,6 +149,9 @@ static void trace_change(struct model *m, const Swarm__V1__Change *c, bool appli
         const Swarm__V1__Node *n = msg;
 
         printf(" state=%d availability=%d", (int)n->status->state, (int)n->spec->availability);
+        for (size_t i = 0; i < n->n_network_addrs; i++)
+            printf(" %lu:%x", (unsigned long)n->network_addrs[i]->network,
+                   n->network_addrs[i]->addr);
     }
     printf("\n");
 }

@@ -100,11 +100,11 @@ static bool interfere(void *arg, struct model *m)
         w->leader_lost = true;
         return false;
     }
-    if (world_chance(w, 3)) {
+    if (world_chance(w, w->crowded ? 20 : 3)) {
         w->disturbed = true;
         action_write_random(w);
     }
-    while (world_chance(w, 30) && w->n > 0 && w->heap[0].kind == EVENT_REPORT) {
+    while (world_chance(w, w->crowded ? 80 : 30) && w->n > 0 && w->heap[0].kind == EVENT_REPORT) {
         struct event e = pop(w);
 
         w->disturbed = true;
@@ -148,6 +148,7 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
     w->m.arg = w;
     w->calm = world_chance(w, 25);
     w->m.orchestrator_first = world_chance(w, 50);
+    w->crowded = world_chance(w, 40);
     w->one_leader = world_chance(w, 50);
     w->steady = w->calm || world_chance(w, 40);
     w->oracle = oracle_new(w);

@@ -78,6 +78,7 @@ struct world {
     bool steady;         /* no service fails by itself: the end leaves all as it is */
     bool ending;         /* users and faults have stopped */
     bool one_leader;     /* what it forgets, no other will find */
+    bool crowded;        /* many others write during a round: many conflicts */
     bool leader_lost;
     bool in_round;
     bool disturbed;      /* something else was written during this round */
