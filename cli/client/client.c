@@ -187,8 +187,13 @@ static int fail_status(struct client *c, long status, const struct sw_buf *body,
     json_auto_t *j = json_loadb(sw_buf_str(body), body->len, 0, NULL);
     const char *message = js_str(j, "message");
 
-    if (*message != '\0')
-        return fail(c, err, code_of_status(status), cli_printf("Error response from daemon: %s", message));
+    size_t len = strlen(message);
+
+    while (len > 0 && strchr(" \t\r\n", message[len - 1]) != NULL)
+        len--;
+    if (len > 0)
+        return fail(c, err, code_of_status(status),
+                    cli_printf("Error response from daemon: %.*s", (int)len, message));
     if (body->len > 0)
         return fail(c, err, code_of_status(status),
                     cli_printf("Error response from daemon: %.*s", (int)body->len, body->data));

@@ -46,6 +46,13 @@ void filters_set(json_t *filters, const char *key, const char *value)
     json_decref(v);
 }
 
+int filters_check(const char *kv, struct sw_err *err)
+{
+    if (strchr(kv, '=') == NULL)
+        return sw_err_set(err, SW_E_INVALID, "bad format of filter (expected name=value)");
+    return 0;
+}
+
 int filters_add(json_t *filters, const char *kv, struct sw_err *err)
 {
     const char *eq = strchr(kv, '=');
@@ -54,9 +61,8 @@ int filters_add(json_t *filters, const char *kv, struct sw_err *err)
     const char *value;
     size_t n = 0;
 
-    if (eq == NULL)
-        return sw_err_set(err, SW_E_INVALID, "invalid argument \"%s\" for \"-f, --filter\" flag: "
-                          "invalid filter '%s'", kv, kv);
+    if (filters_check(kv, err) < 0)
+        return err->code;
     while (isspace((unsigned char)*start))
         start++;
     key = cli_strndup(start, (size_t)(eq - start));

@@ -14,6 +14,7 @@ void url_query(struct sw_buf *b, const char *key, const char *value);
 /* The filters= parameter: {"label":{"a=b":true}}. */
 /** filters_add() - "key=value" as the user wrote it. Return: 0; SW_E_INVALID in Docker's words. */
 int filters_add(json_t *filters, const char *kv, struct sw_err *err);
+int filters_check(const char *kv, struct sw_err *err);
 void filters_set(json_t *filters, const char *key, const char *value);
 void url_filters(struct sw_buf *b, const json_t *filters); /* appends nothing when empty */
 

@@ -22,7 +22,7 @@
     "output with templates"
 
 #define OPTION_FILTER                                                                              \
-    { "filter", 'f', OPT_LIST, "filter", "Filter output based on conditions provided", NULL, NULL, false }
+    { "filter", 'f', OPT_LIST, "filter", "Filter output based on conditions provided", NULL, filters_check, false }
 #define OPTION_FORMAT                                                                              \
     { "format", 0, OPT_STRING, NULL, FORMAT_HELP, NULL, NULL, false }
 #define OPTION_QUIET_IDS                                                                           \

@@ -164,7 +164,7 @@ const struct option image_history_options[] = {
 };
 static const struct option prune_options[] = {
     { "all", 'a', OPT_BOOL, NULL, "Remove all unused images, not just dangling ones", NULL, NULL, false },
-    { "filter", 0, OPT_LIST, "filter", "Provide filter values (e.g. \"until=<timestamp>\")", NULL, NULL, false },
+    { "filter", 0, OPT_LIST, "filter", "Provide filter values (e.g. \"until=<timestamp>\")", NULL, filters_check, false },
     { "force", 'f', OPT_BOOL, NULL, "Do not prompt for confirmation", NULL, NULL, false },
     OPTION_END,
 };

@@ -215,7 +215,7 @@ static const struct option rm_options[] = {
     OPTION_END,
 };
 static const struct option prune_options[] = {
-    { "filter", 0, OPT_LIST, "filter", "Provide filter values (e.g. \"until=<timestamp>\")", NULL, NULL, false },
+    { "filter", 0, OPT_LIST, "filter", "Provide filter values (e.g. \"until=<timestamp>\")", NULL, filters_check, false },
     { "force", 'f', OPT_BOOL, NULL, "Do not prompt for confirmation", NULL, NULL, false },
     OPTION_END,
 };

@@ -124,9 +124,11 @@ static int run_inspect(struct cli *cli, const struct args *args, struct sw_err *
     return cmd_inspect(cli, args, get_node, node_pretty, err);
 }
 
-/* Read a node, let @change edit its spec, write it back. @change: > 0 nothing to write. */
+/* Read a node, let @change edit its spec, write it back. @change: > 0 nothing to write. @id: of the
+ * node, returned; NULL when there is none. */
 static int edit(struct cli *cli, const char *name, const struct args *args,
-                int (*change)(json_t *spec, const struct args *args, struct sw_err *err), struct sw_err *err)
+                int (*change)(json_t *spec, const struct args *args, struct sw_err *err), char **id,
+                struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     SW_CLEANUP(sw_free_ptr) char *version = NULL;
@@ -135,6 +137,7 @@ static int edit(struct cli *cli, const char *name, const struct args *args,
 
     if (cmd_get(cli, "/nodes/", name, &node, err) < 0)
         return err->code;
+    *id = cli_strdup(js_str(node, "ID"));
     r = change(js_obj(node, "Spec"), args, err);
     if (r != 0)
         return r;
@@ -165,9 +168,10 @@ static int change_spec(json_t *spec, const struct args *args, struct sw_err *err
 
 static int run_update(struct cli *cli, const struct args *args, struct sw_err *err)
 {
+    SW_CLEANUP(sw_free_ptr) char *name = NULL;
     SW_CLEANUP(sw_free_ptr) char *id = NULL;
 
-    if (names_self(cli, args->pos.v[0], &id, err) < 0 || edit(cli, id, args, change_spec, err) < 0)
+    if (names_self(cli, args->pos.v[0], &name, err) < 0 || edit(cli, name, args, change_spec, &id, err) < 0)
         return err->code;
     printf("%s\n", args->pos.v[0]);
     return 0;
@@ -197,12 +201,13 @@ static int run_promote(struct cli *cli, const struct args *args, struct sw_err *
 {
     for (size_t i = 0; i < args->pos.n; i++) {
         const char *name = args->pos.v[i];
-        int r = edit(cli, name, args, to_manager, err);
+        SW_CLEANUP(sw_free_ptr) char *id = NULL;
+        int r = edit(cli, name, args, to_manager, &id, err);
 
         if (r < 0)
             return r;
         if (r > 0)
-            fprintf(stderr, "Node %s is already a manager.\n", name);
+            printf("Node %s is already a manager.\n", id);
         else
             printf("Node %s promoted to a manager in the swarm.\n", name);
     }
@@ -213,12 +218,13 @@ static int run_demote(struct cli *cli, const struct args *args, struct sw_err *e
 {
     for (size_t i = 0; i < args->pos.n; i++) {
         const char *name = args->pos.v[i];
-        int r = edit(cli, name, args, to_worker, err);
+        SW_CLEANUP(sw_free_ptr) char *id = NULL;
+        int r = edit(cli, name, args, to_worker, &id, err);
 
         if (r < 0)
             return r;
         if (r > 0)
-            fprintf(stderr, "Node %s is already a worker.\n", name);
+            printf("Node %s is already a worker.\n", id);
         else
             printf("Manager %s demoted in the swarm.\n", name);
     }

@@ -23,7 +23,7 @@ const struct option service_create_options[] = {
     { "dns-search", 0, OPT_LIST, NULL, "Set custom DNS search domains", NULL, NULL, false },
     { "env", 'e', OPT_LIST, NULL, "Set environment variables", NULL, env_check, false },
     { "env-file", 0, OPT_LIST, NULL, "Read in a file of environment variables", NULL, NULL, false },
-    { "generic-resource", 0, OPT_LIST, NULL, "User defined resources", NULL, NULL, false },
+    { "generic-resource", 0, OPT_LIST, NULL, "User defined resources", NULL, generic_check, false },
     { "group", 0, OPT_LIST, NULL, "Set one or more supplementary user groups for the container", NULL, NULL, false },
     { "host", 0, OPT_LIST, NULL, "Set one or more custom host-to-IP mappings (host:ip)", NULL, host_check, false },
     { "label", 'l', OPT_LIST, NULL, "Service labels", NULL, label_check, false },

@@ -35,7 +35,7 @@ const struct option service_update_options[] = {
     { "env-add", 0, OPT_LIST, NULL, "Add or update an environment variable", NULL, env_check, false },
     LISTED("env-rm", "Remove an environment variable"),
     { "force", 0, OPT_BOOL, NULL, "Force update even if no changes require it", NULL, NULL, false },
-    LISTED("generic-resource-add", "Add a Generic resource"),
+    { "generic-resource-add", 0, OPT_LIST, NULL, "Add a Generic resource", NULL, generic_check, false },
     LISTED("generic-resource-rm", "Remove a Generic resource"),
     LISTED("group-add", "Add an additional supplementary user group to the container"),
     LISTED("group-rm", "Remove a previously added supplementary user group from the container"),
@@ -211,7 +211,7 @@ int service_run_scale(struct cli *cli, const struct args *args, struct sw_err *e
 
         if (eq == NULL || eq == arg || eq[1] == '\0')
             return sw_err_set(err, SW_E_INVALID,
-                              "Invalid scale specifier '%s'.\nSee '%s --help'.\n\nUsage:  %s "
+                              "invalid scale specifier '%s'.\nSee '%s --help'.\n\nUsage:  %s "
                               "SERVICE=REPLICAS [SERVICE=REPLICAS...]\n\nScale one or multiple replicated services",
                               arg, command, command);
     }

@@ -64,7 +64,7 @@ static int run_ps(struct cli *cli, const struct args *args, struct sw_err *err)
     json_auto_t *filters = NULL;
     json_auto_t *tasks = NULL;
 
-    if (compose_stack_name(stack, err) < 0 || stack_filter(args, stack, &filters, err) < 0 ||
+    if (stack_filter(args, stack, &filters, err) < 0 ||
         cmd_list(cli, "/tasks", filters, &tasks, err) < 0)
         return err->code;
     if (json_array_size(tasks) == 0)
@@ -79,7 +79,7 @@ static int run_services(struct cli *cli, const struct args *args, struct sw_err 
     json_auto_t *services = NULL;
     json_auto_t *rows = NULL;
 
-    if (compose_stack_name(stack, err) < 0 || stack_filter(args, stack, &filters, err) < 0 ||
+    if (stack_filter(args, stack, &filters, err) < 0 ||
         cmd_list(cli, "/services?status=true", filters, &services, err) < 0)
         return err->code;
     if (json_array_size(services) == 0) {

@@ -126,10 +126,6 @@ int stack_run_rm(struct cli *cli, const struct args *args, struct sw_err *err)
     bool wait = args_set(args, "detach") && !args_bool(args, "detach");
     int status = 0;
 
-    for (size_t i = 0; i < args->pos.n; i++) {
-        if (compose_stack_name(args->pos.v[i], err) < 0)
-            return err->code;
-    }
     if (cli_client(cli, &x.client, err) < 0)
         return err->code;
     for (size_t i = 0; i < args->pos.n; i++) {

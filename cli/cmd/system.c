@@ -227,7 +227,9 @@ int system_run_inspect(struct cli *cli, const struct args *args, struct sw_err *
     for (size_t i = 0; i < SW_ARRAY_LEN(kinds); i++)
         known |= strcmp(wanted_type, kinds[i].type) == 0;
     if (!known)
-        return sw_err_set(err, SW_E_INVALID, "\"%s\" is not a valid value for --type", wanted_type);
+        return sw_err_set(err, SW_E_INVALID, "unknown type: \"%s\": must be one of \"config\", \"container\", \"image\", \"network\", \"node\", "
+                          "\"plugin\", \"secret\", \"service\", \"task\", \"volume\"",
+                          wanted_type);
     return cmd_inspect(cli, args, get_any, NULL, err);
 }
 

@@ -201,8 +201,8 @@ int generic_parse(const char *s, json_t **out, struct sw_err *err)
     struct sw_err why;
     int64_t n;
 
-    if (value == NULL || *kind == '\0' || *value == '\0')
-        return sw_err_set(err, SW_E_INVALID, "invalid generic resource specification: '%s'", s);
+    if (generic_check(s, err) < 0)
+        return err->code;
     if (text_int(value, &n, &why) < 0)
         return sw_err_set(err, SW_E_INVALID,
                           "invalid generic-resource request `%s=%s`, Named Generic Resources is not "
@@ -211,6 +211,15 @@ int generic_parse(const char *s, json_t **out, struct sw_err *err)
     *out = json_object();
     js_set_str(*out, "DiscreteResourceSpec.Kind", kind);
     js_set_int(*out, "DiscreteResourceSpec.Value", n);
+    return 0;
+}
+
+int generic_check(const char *s, struct sw_err *err)
+{
+    const char *eq = strchr(s, '=');
+
+    if (eq == NULL || eq == s || eq[1] == '\0')
+        return sw_err_set(err, SW_E_INVALID, "invalid generic-resource format `%s` expected `name=value`", s);
     return 0;
 }
 

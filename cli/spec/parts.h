@@ -29,6 +29,7 @@ int pref_check(const char *s, struct sw_err *err);
 
 /** generic_parse() - "gpu=2" -> {DiscreteResourceSpec{Kind, Value}}. */
 int generic_parse(const char *s, json_t **out, struct sw_err *err);
+int generic_check(const char *s, struct sw_err *err); /* the form alone: "kind=value" */
 
 /** host_parse() - "name:10.0.0.9" -> "10.0.0.9 name". @out: returned. */
 int host_parse(const char *s, char **out, struct sw_err *err);

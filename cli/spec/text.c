@@ -65,7 +65,7 @@ int text_words(const char *s, struct strv *out, struct sw_err *err)
                 if (*s == '\\' && quote == '"' && s[1] != '\0')
                     s++;
                 if (*s == '\0')
-                    return sw_err_set(err, SW_E_INVALID, "invalid command: unterminated quote");
+                    return sw_err_set(err, SW_E_INVALID, "EOF found when expecting closing quote");
                 sw_buf_putc(&word, *s);
             }
         } else if (*s == '\\' && s[1] != '\0') {

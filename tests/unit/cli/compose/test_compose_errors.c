@@ -79,7 +79,7 @@ static void what_makes_no_sense(void **state)
            "one.yml:4: service web: tmpfs options are incompatible with type bind");
     expect(WEB "    credential_spec: {file: a, registry: b}\n",
            "one.yml:4: invalid credential spec: exactly one of config, file and registry must be given");
-    expect(WEB "    command: \"a 'b\"\n", "one.yml:4: command: invalid command: unterminated quote");
+    expect(WEB "    command: \"a 'b\"\n", "one.yml:4: command: EOF found when expecting closing quote");
     expect(WEB "    env_file: nosuch\n", "one.yml:4: open /proj/nosuch: no such file or directory");
     expect(WEB "    env_file: bad.env\n",
            "one.yml:4: invalid env file (/proj/bad.env): no variable name on line '=x'");

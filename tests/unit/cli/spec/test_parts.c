@@ -72,7 +72,7 @@ static void placement_and_resources(void **state)
     expect(pref_parse, "pack=x", "error: unsupported placement preference pack (only spread is supported)");
     expect(pref_parse, "x", "error: placement preference must be of the format \"<strategy>=<arg>\"");
     expect(generic_parse, "gpu=2", "{\"DiscreteResourceSpec\":{\"Kind\":\"gpu\",\"Value\":2}}");
-    expect(generic_parse, "gpu", "error: invalid generic resource specification: 'gpu'");
+    expect(generic_parse, "gpu", "error: invalid generic-resource format `gpu` expected `name=value`");
 }
 
 static void hosts(void **state)
