@@ -65,18 +65,21 @@ void reap(struct slot_eval *v)
         const Swarm__V1__Task *t = v->e[i].t;
 
         if ((never_started(t) && !status_wanted(t)) ||
-            (status_ended(t) && t->desired >= SWARM__V1__TASK_STATE__TASK_REMOVE))
+            (status_ended(t) && t->desired >= SWARM__V1__TASK_STATE__TASK_REMOVE)) {
             txn_delete(v->x->txn, VIEW_TASK, v->e[i].vt->t);
-        else if (t->desired < SWARM__V1__TASK_STATE__TASK_REMOVE)
+            v->e[i].t = NULL; /* an edited copy is gone with it */
+        } else if (t->desired < SWARM__V1__TASK_STATE__TASK_REMOVE) {
             n++;
+        }
     }
     for (uint32_t i = 0; i < v->n && n > limit; i++) {
         const Swarm__V1__Task *t = v->e[i].t;
 
-        if (t->desired >= SWARM__V1__TASK_STATE__TASK_REMOVE || status_wanted(t) ||
+        if (t == NULL || t->desired >= SWARM__V1__TASK_STATE__TASK_REMOVE || status_wanted(t) ||
             !status_ended(t) || v->e[i].evidence)
             continue;
         txn_delete(v->x->txn, VIEW_TASK, v->e[i].vt->t);
+        v->e[i].t = NULL;
         n--;
     }
 }
