@@ -63,6 +63,8 @@ def test_an_update_goes_on_when_its_leader_dies(lab):
 def test_without_a_quorum_writes_fail_clearly_and_tasks_go_on(lab):
     node = wait_for("a leader", lab.leader, 20)
     others = [i for i in (1, 2, 3) if i != node]
+    lab.create("calm", replicas=3, node=node)
+    lab.wait_running("calm", 3, node=node)
     for i in others:
         lab.run("partition", i)
     try:
