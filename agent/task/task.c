@@ -59,13 +59,13 @@ struct task {
     Swarm__V1__TaskStatus *status; /* as last reported or about to be */
     enum phase phase;
     bool unreported;
-    bool order_open;  /* prepare() or start() has not answered yet */
+    bool order_open; /* prepare() or start() has not answered yet */
     bool forgotten;
     bool healthy;
     bool unhealthy;
     int64_t retry_ns; /* no order before; 0: at once */
     int64_t backoff_ns;
-    bool failed_once; /* an answer asked for a retry: retry_ns is to be computed */
+    bool failed_once;             /* an answer asked for a retry: retry_ns is to be computed */
     Swarm__V1__TaskState verdict; /* NEW: none yet */
     char verdict_message[32];
     char verdict_err[SW_ERR_MSG_MAX];
@@ -107,8 +107,7 @@ static bool has_ended(const struct task *t)
     return t->status->state > STATE(RUNNING);
 }
 
-static void decide(struct task *t, Swarm__V1__TaskState state, const char *message,
-                   const char *err)
+static void decide(struct task *t, Swarm__V1__TaskState state, const char *message, const char *err)
 {
     if (t->verdict != STATE(NEW) || has_ended(t))
         return;
@@ -245,8 +244,8 @@ static bool answered(struct task *t, int result, const struct sw_err *err, enum 
         t->failed_once = true;
         return false;
     }
-    decide(t, back == IDLE ? STATE(REJECTED) : STATE(FAILED), back == IDLE ? "preparing" : "starting",
-           err != NULL ? err->msg : sw_err_name(result));
+    decide(t, back == IDLE ? STATE(REJECTED) : STATE(FAILED),
+           back == IDLE ? "preparing" : "starting", err != NULL ? err->msg : sw_err_name(result));
     return false;
 }
 
@@ -342,8 +341,8 @@ int task_set_container(struct task *t, const char *container_id,
 
 static int64_t grace_of(const struct task *t)
 {
-    const Swarm__V1__ContainerSpec *c = t->assigned->spec != NULL ? t->assigned->spec->container
-                                                                  : NULL;
+    const Swarm__V1__ContainerSpec *c =
+        t->assigned->spec != NULL ? t->assigned->spec->container : NULL;
 
     return c != NULL && c->stop_grace_ns != NULL ? c->stop_grace_ns->value : TASK_STOP_GRACE_NS;
 }

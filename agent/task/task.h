@@ -4,14 +4,15 @@
  * How it works. The manager says what is desired, the executor (exec.h) reports what happened; the
  * machine brings the two together one order at a time:
  *
- *   ACCEPTED -> PREPARING -> READY -> STARTING -> RUNNING -> COMPLETE | FAILED     (ended by itself)
+ *   ACCEPTED -> PREPARING -> READY -> STARTING -> RUNNING -> COMPLETE | FAILED     (ended by
+ * itself)
  *        \----------\----------\---------\-----------\-----> SHUTDOWN              (was told to)
  *                    \----------\--> REJECTED         \----> FAILED                (fatal errors)
  *
- * It does not begin PREPARING until desired is above ACCEPTED, and does not pass READY until desired
- * is RUNNING or COMPLETE. With a health check it stays STARTING until the first "healthy". A
- * temporary error is retried after a back-off; a fatal one before STARTING ends in REJECTED, later
- * in FAILED. The observed state never goes back; an ended task never starts again.
+ * It does not begin PREPARING until desired is above ACCEPTED, and does not pass READY until
+ * desired is RUNNING or COMPLETE. With a health check it stays STARTING until the first "healthy".
+ * A temporary error is retried after a back-off; a fatal one before STARTING ends in REJECTED,
+ * later in FAILED. The observed state never goes back; an ended task never starts again.
  *
  * Once its object is gone (task_forget()) the container is stopped, then removed: task_is_gone().
  *

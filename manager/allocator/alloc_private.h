@@ -29,12 +29,22 @@ struct waiters { /* objects that wait for the same thing, each listed once */
 struct net { /* one network object */
     uint64_t key;
     struct pool pool; /* bits NULL while no subnet is allocated */
-    uint32_t next_addr; /* where the search goes on, ahead of the object while a change is under way */
-    uint32_t users;   /* task attachments and VIPs */
+    uint32_t
+        next_addr;  /* where the search goes on, ahead of the object while a change is under way */
+    uint32_t users; /* task attachments and VIPs */
     bool pending_delete;
     struct waiters waiting; /* objects that found no address here */
-    bool freed;          /* listed in allocator.freed_nets */
-    char why[128];       /* what kept it from getting a subnet */
+    bool freed;             /* listed in allocator.freed_nets */
+    char why[128];          /* what kept it from getting a subnet */
+};
+
+enum claim_kind { CLAIM_ADDR, CLAIM_PORT, CLAIM_VNI };
+
+struct claim { /* taken for a change that is not decided yet: claims.c */
+    enum claim_kind kind;
+    uint32_t value; /* address, port or VNI */
+    uint64_t owner;
+    uint64_t network; /* of a port: its protocol */
 };
 
 struct node_net {
@@ -61,6 +71,8 @@ struct allocator {
     struct waiters waiting;       /* for a network object to appear or get its subnet */
     struct waiters waiting_ports; /* for a published port */
     struct sw_map waits;          /* who is in which list of waiters */
+    struct claim *claims;
+    size_t n_claims, cap_claims;
     bool networks_changed, ports_freed;
     bool recheck; /* some were woken or gave back in this step: is there room for more? */
 };
@@ -107,12 +119,14 @@ void alloc_node(struct alloc_step *s, const struct view_node *vn);
 bool alloc_port_used(const struct allocator *a, unsigned protocol, unsigned port);
 void alloc_port_set(struct allocator *a, unsigned protocol, unsigned port, bool used);
 
+/* claims.c */
+void alloc_claim(struct allocator *a, struct claim c);
+void alloc_settle_claims(struct allocator *a, const struct view *v);
+
 /* cache.c: what the view says is taken */
 void alloc_cache_note(struct allocator *a, const struct view_change *c);
 void alloc_cache_clear(struct allocator *a);
-/** alloc_cache_undo() - @msg was proposed and refused, @stored is what there is. */
-void alloc_cache_undo(struct allocator *a, enum view_kind kind, const void *msg,
-                      const void *stored);
+void alloc_hold(struct allocator *a, uint64_t network, uint32_t addr, bool taken);
 void alloc_dirty_node(struct allocator *a, uint64_t key);
 
 #endif

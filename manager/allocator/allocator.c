@@ -53,6 +53,22 @@ static void rebuild(struct allocator *a, const struct view *v)
     }
 }
 
+static void redo(struct allocator *a, const struct view_object *o)
+{
+    struct keys *k = NULL;
+
+    if (o->kind == VIEW_TASK)
+        k = &a->dirty_tasks;
+    else if (o->kind == VIEW_SERVICE)
+        k = &a->dirty_services;
+    else if (o->kind == VIEW_NETWORK)
+        k = &a->dirty_nets;
+    else if (o->kind == VIEW_NODE)
+        alloc_dirty_node(a, o->key);
+    if (k != NULL && keys_push(k, o->key) < 0)
+        a->stale = true;
+}
+
 void allocator_retry(struct allocator *a, const struct view *v,
                      const Swarm__V1__Transaction *failed)
 {
@@ -67,7 +83,8 @@ void allocator_retry(struct allocator *a, const struct view *v,
             failed->changes[i]->action != SWARM__V1__CHANGE__ACTION__UPDATE)
             continue;
         o = view_object(v, view_meta(msg)->key);
-        alloc_cache_undo(a, kind, msg, o != NULL ? o->msg : NULL);
+        if (o != NULL)
+            redo(a, o);
     }
 }
 
@@ -124,6 +141,7 @@ uint32_t alloc_addr(struct alloc_step *s, uint64_t network, uint64_t owner, stru
         return 0;
     addr = pool_next(&n->pool, n->next_addr);
     pool_take(&n->pool, addr);
+    alloc_claim(s->a, (struct claim){ CLAIM_ADDR, addr, owner, network });
     n->next_addr = addr + 1;
     edit->next_addr = addr + 1;
     return addr;
@@ -216,6 +234,7 @@ int64_t allocator_step(struct allocator *a, const struct view *v, int64_t now_ns
 
     if (a->stale)
         rebuild(a, v);
+    alloc_settle_claims(a, v);
     wake_waiting(&s);
     while (keys_pop(&a->dirty_nets, &key)) {
         const struct view_object *o = view_object(v, key);

@@ -2,9 +2,9 @@
  * allocator.h - subnets, VNIs, addresses, virtual IPs, published ports.
  *
  * How it works. What is taken is read from the view, never remembered elsewhere: one bitmap of
- * addresses for each network, one of VNIs and one of ports for each protocol are caches of the view,
- * rebuilt at a reset and kept by allocator_note(). Addresses are handed out in series starting at
- * Network.next_addr, so that a freed one is not used again soon.
+ * addresses for each network, one of VNIs and one of ports for each protocol are caches of the
+ * view, rebuilt at a reset and kept by allocator_note(). Addresses are handed out in series
+ * starting at Network.next_addr, so that a freed one is not used again soon.
  *
  *   network  -> subnet, gateway, VNI
  *   service  -> endpoint: ports of its specification with dynamic ones filled in, one VIP for each
@@ -40,7 +40,8 @@ void allocator_reset(struct allocator *a, const struct view *v);
 void allocator_retry(struct allocator *a, const struct view *v,
                      const Swarm__V1__Transaction *failed);
 /** allocator_step() - give what is missing, take back what is no longer due. Run it before the
- * scheduler in each round. Return: as in orchestrator.h. */
+ * scheduler in each round, and only when all changes of the round before are decided: what their
+ * owners do not hold by then counts as free again. Return: as in orchestrator.h. */
 int64_t allocator_step(struct allocator *a, const struct view *v, int64_t now_ns, struct txn *txn);
 
 #endif

@@ -118,7 +118,7 @@ void alloc_dirty_node(struct allocator *a, uint64_t key)
     push(a, &a->dirty_nodes, key);
 }
 
-static void hold(struct allocator *a, uint64_t network, uint32_t addr, bool taken)
+void alloc_hold(struct allocator *a, uint64_t network, uint32_t addr, bool taken)
 {
     struct net *n = alloc_net(a, network);
 
@@ -203,7 +203,7 @@ static void hold_task(struct allocator *a, const Swarm__V1__Task *t, bool taken)
     if (t == NULL || status_ended(t))
         return; /* an ended task has given its addresses back */
     for (size_t i = 0; i < t->n_networks; i++) {
-        hold(a, t->networks[i]->network, t->networks[i]->addr, taken);
+        alloc_hold(a, t->networks[i]->network, t->networks[i]->addr, taken);
         use(a, t->networks[i]->network, taken ? 1 : -1);
     }
     count_on_node(a, t, taken ? 1 : -1);
@@ -237,7 +237,7 @@ static void hold_service(struct allocator *a, const Swarm__V1__Service *s, bool 
     const Swarm__V1__Endpoint *e = s != NULL ? s->endpoint : NULL;
 
     for (size_t i = 0; e != NULL && i < e->n_vips; i++) {
-        hold(a, e->vips[i]->network, e->vips[i]->addr, taken);
+        alloc_hold(a, e->vips[i]->network, e->vips[i]->addr, taken);
         use(a, e->vips[i]->network, taken ? 1 : -1);
     }
     for (size_t i = 0; e != NULL && i < e->n_ports; i++) {
@@ -251,7 +251,7 @@ static void hold_service(struct allocator *a, const Swarm__V1__Service *s, bool 
 static void hold_node(struct allocator *a, const Swarm__V1__Node *n, bool taken)
 {
     for (size_t i = 0; n != NULL && i < n->n_network_addrs; i++)
-        hold(a, n->network_addrs[i]->network, n->network_addrs[i]->addr, taken);
+        alloc_hold(a, n->network_addrs[i]->network, n->network_addrs[i]->addr, taken);
 }
 
 static void note_node(struct allocator *a, uint64_t key, const Swarm__V1__Node *before,
@@ -363,92 +363,6 @@ void alloc_cache_note(struct allocator *a, const struct view_change *c)
     }
 }
 
-static bool task_has(const Swarm__V1__Task *t, const Swarm__V1__NetworkAttachment *at)
-{
-    for (size_t i = 0; t != NULL && i < t->n_networks; i++) {
-        if (t->networks[i]->network == at->network && t->networks[i]->addr == at->addr)
-            return true;
-    }
-    return false;
-}
-
-static void undo_task(struct allocator *a, const Swarm__V1__Task *t, const Swarm__V1__Task *stored)
-{
-    for (size_t i = 0; !status_ended(t) && i < t->n_networks; i++) {
-        if (!task_has(stored, t->networks[i]))
-            hold(a, t->networks[i]->network, t->networks[i]->addr, false);
-    }
-    if (stored != NULL && status_state(stored) == SWARM__V1__TASK_STATE__TASK_NEW)
-        push(a, &a->dirty_tasks, stored->meta->key);
-}
-
-static bool endpoint_has_vip(const Swarm__V1__Endpoint *e, const Swarm__V1__VirtualIp *vip)
-{
-    for (size_t i = 0; e != NULL && i < e->n_vips; i++) {
-        if (e->vips[i]->network == vip->network && e->vips[i]->addr == vip->addr)
-            return true;
-    }
-    return false;
-}
-
-static bool endpoint_has_port(const Swarm__V1__Endpoint *e, const Swarm__V1__PortConfig *p)
-{
-    for (size_t i = 0; e != NULL && i < e->n_ports; i++) {
-        if (e->ports[i]->mode == p->mode && e->ports[i]->protocol == p->protocol &&
-            e->ports[i]->published == p->published)
-            return true;
-    }
-    return false;
-}
-
-static void undo_service(struct allocator *a, const Swarm__V1__Service *s,
-                         const Swarm__V1__Service *stored)
-{
-    const Swarm__V1__Endpoint *e = s->endpoint;
-    const Swarm__V1__Endpoint *old = stored != NULL ? stored->endpoint : NULL;
-
-    for (size_t i = 0; e != NULL && i < e->n_vips; i++) {
-        if (!endpoint_has_vip(old, e->vips[i]))
-            hold(a, e->vips[i]->network, e->vips[i]->addr, false);
-    }
-    for (size_t i = 0; e != NULL && i < e->n_ports; i++) {
-        if (e->ports[i]->mode == SWARM__V1__PORT_CONFIG__MODE__INGRESS &&
-            !endpoint_has_port(old, e->ports[i]))
-            alloc_port_set(a, e->ports[i]->protocol, e->ports[i]->published, false);
-    }
-    if (stored != NULL)
-        push(a, &a->dirty_services, stored->meta->key);
-}
-
-static void undo_node(struct allocator *a, const Swarm__V1__Node *n, const Swarm__V1__Node *stored)
-{
-    for (size_t i = 0; i < n->n_network_addrs; i++) {
-        bool same = false;
-
-        for (size_t k = 0; stored != NULL && k < stored->n_network_addrs; k++)
-            same |= stored->network_addrs[k]->network == n->network_addrs[i]->network &&
-                    stored->network_addrs[k]->addr == n->network_addrs[i]->addr;
-        if (!same)
-            hold(a, n->network_addrs[i]->network, n->network_addrs[i]->addr, false);
-    }
-    if (stored != NULL)
-        alloc_dirty_node(a, stored->meta->key);
-}
-
-/* Only what the refused message has beyond the stored one was taken for it: the rest may belong to
- * somebody else by now. */
-void alloc_cache_undo(struct allocator *a, enum view_kind kind, const void *msg, const void *stored)
-{
-    if (kind == VIEW_TASK)
-        undo_task(a, msg, stored);
-    else if (kind == VIEW_SERVICE)
-        undo_service(a, msg, stored);
-    else if (kind == VIEW_NODE)
-        undo_node(a, msg, stored);
-    else if (kind == VIEW_NETWORK && stored != NULL)
-        push(a, &a->dirty_nets, ((const Swarm__V1__Network *)stored)->meta->key);
-}
-
 void alloc_cache_clear(struct allocator *a)
 {
     struct net *n;
@@ -475,6 +389,7 @@ void alloc_cache_clear(struct allocator *a)
     keys_fini(&a->freed_nets);
     keys_fini(&a->waiting.keys);
     keys_fini(&a->waiting_ports.keys);
+    sw_free(a->claims);
     sw_map_fini(&a->waits);
     memset(a, 0, sizeof(*a));
     a->waiting.id = WAIT_NETWORKS;

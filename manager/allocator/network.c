@@ -144,6 +144,7 @@ void alloc_network(struct alloc_step *s, const struct view_object *o)
         edit->gateway = choose_gateway(n, subnet);
     if (edit->vni == 0) {
         edit->vni = choose_vni(s, n);
+        alloc_claim(s->a, (struct claim){ CLAIM_VNI, edit->vni, o->key, 0 });
         if (sw_map_put(&s->a->vnis, edit->vni, s->a) < 0)
             s->a->stale = true;
     }

@@ -70,8 +70,7 @@ static bool fill_ports(const struct alloc_step *s, const Swarm__V1__Endpoint *ol
         if (!is_ingress(p))
             continue;
         if (p->published != 0) {
-            if (!alloc_port_used(s->a, p->protocol, p->published) ||
-                listed(old, p, p->published))
+            if (!alloc_port_used(s->a, p->protocol, p->published) || listed(old, p, p->published))
                 continue;
             sw_buf_printf(why, "port %u is already in use", p->published);
             return false;
@@ -203,8 +202,12 @@ static void store_endpoint(struct alloc_step *s, const struct view_service *vs,
         return;
     }
     for (size_t i = 0; i < next->n_ports; i++) {
-        if (is_ingress(next->ports[i]))
-            alloc_port_set(s->a, next->ports[i]->protocol, next->ports[i]->published, true);
+        const Swarm__V1__PortConfig *p = next->ports[i];
+
+        if (!is_ingress(p) || listed(edit->endpoint, p, p->published))
+            continue;
+        alloc_port_set(s->a, p->protocol, p->published, true);
+        alloc_claim(s->a, (struct claim){ CLAIM_PORT, p->published, vs->o->key, p->protocol });
     }
     pb_free(edit->endpoint);
     edit->endpoint = next;

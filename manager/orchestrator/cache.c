@@ -67,8 +67,7 @@ static void slot_free(struct slot *slot)
 
 static void svc_free(struct svc *s)
 {
-    sw_list_each_safe(l, &s->slots)
-        slot_free(sw_list_entry(l, struct slot, order));
+    sw_list_each_safe(l, &s->slots) slot_free(sw_list_entry(l, struct slot, order));
     sw_list_del(&s->dirty);
     sw_list_del(&s->global);
     sw_map_fini(&s->by_id);
@@ -278,8 +277,7 @@ static void read_constraints(struct orchestrator *o, struct svc *s)
 
 static void dirty_all_slots(struct orchestrator *o, struct svc *s)
 {
-    sw_list_each(l, &s->slots)
-        cache_dirty_slot(o, sw_list_entry(l, struct slot, order));
+    sw_list_each(l, &s->slots) cache_dirty_slot(o, sw_list_entry(l, struct slot, order));
 }
 
 static bool status_changed(const Swarm__V1__Service *a, const Swarm__V1__Service *b)
@@ -360,10 +358,9 @@ static void note_node(struct orchestrator *o, uint64_t key, const Swarm__V1__Nod
         mark.fit = before->role != after->role || !same_message(before->spec, after->spec) ||
                    !same_message(before->description, after->description) ||
                    strcmp(a != NULL ? a->addr : "", b != NULL ? b->addr : "") != 0;
-        mark.health =
-            (a != NULL ? a->state : 0) != (b != NULL ? b->state : 0) ||
-            (before->spec != NULL ? before->spec->availability : 0) !=
-                (after->spec != NULL ? after->spec->availability : 0);
+        mark.health = (a != NULL ? a->state : 0) != (b != NULL ? b->state : 0) ||
+                      (before->spec != NULL ? before->spec->availability : 0) !=
+                          (after->spec != NULL ? after->spec->availability : 0);
         if (!mark.fit && !mark.health)
             return;
     }

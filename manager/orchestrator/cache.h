@@ -27,10 +27,11 @@ enum slot_class {
 };
 
 enum relation { /* of a task's specification to its service's current one */
-    RELATION_UNKNOWN,
-    RELATION_CLEAN,
-    RELATION_PLACEMENT, /* only the placement differs: clean where the node satisfies it */
-    RELATION_OUTDATED,
+                RELATION_UNKNOWN,
+                RELATION_CLEAN,
+                RELATION_PLACEMENT, /* only the placement differs: clean where the node satisfies it
+                                     */
+                RELATION_OUTDATED,
 };
 
 struct version {
@@ -44,16 +45,16 @@ struct svc;
 
 struct slot {
     struct svc *svc;
-    uint64_t id;          /* slot number; node key for global services */
-    struct sw_list order; /* svc.slots, in order of ids */
-    struct sw_list dirty; /* orchestrator.dirty_slots */
+    uint64_t id;             /* slot number; node key for global services */
+    struct sw_list order;    /* svc.slots, in order of ids */
+    struct sw_list dirty;    /* orchestrator.dirty_slots */
     struct sw_list outdated; /* svc.outdated: waits to be updated */
-    uint64_t *tasks;      /* keys, ascending */
+    uint64_t *tasks;         /* keys, ascending */
     uint32_t n_tasks;
     uint32_t failures; /* tasks of the running update that ended early */
     enum slot_class class;
-    bool touched;         /* by the running update */
-    struct sw_list busy;  /* svc.busy: the update waits for it */
+    bool touched;        /* by the running update */
+    struct sw_list busy; /* svc.busy: the update waits for it */
     int64_t busy_until_ns;
     int64_t done_ns; /* when the update's task got to RUNNING or ended; 0: not yet */
     int64_t wake_ns; /* of its entry in the timers, 0: none */

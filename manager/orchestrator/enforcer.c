@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * enforcer.c - tasks that their node no longer fits are rejected; restart.c then acts: SEMANTICS 14.
+ * enforcer.c - tasks that their node no longer fits are rejected; restart.c then acts:
+ * SEMANTICS 14.
  *
  * Constraints are looked at with each evaluation of a slot, resources of a node when it changes.
- * A task is judged by its service's current constraints, except when it waits for an update: then by
- * its own, since the update will replace it in its turn and a paused one must not be overtaken. */
+ * A task is judged by its service's current constraints, except when it waits for an update: then
+ * by its own, since the update will replace it in its turn and a paused one must not be overtaken.
+ */
 #include <errno.h>
 #include <string.h>
 

@@ -24,8 +24,8 @@ enum fitness global_fitness(const struct orch_step *x, const struct svc *s, uint
 void global_add_slots(struct orch_step *x, struct svc *s)
 {
     s->nodes_missing = false;
-    sw_list_each(l, view_list(x->view, VIEW_NODE))
-        (void)cache_make_slot(x->o, s, sw_list_entry(l, struct view_object, link)->key);
+    sw_list_each(l, view_list(x->view, VIEW_NODE))(void)
+        cache_make_slot(x->o, s, sw_list_entry(l, struct view_object, link)->key);
 }
 
 void global_note_node(struct orch_step *x, uint64_t node)

@@ -89,8 +89,8 @@ static void rebuild(struct orchestrator *o, const struct view *v)
     }
 }
 
-/* Whose slots a change of the node concerns: when it died or came back, all that are wanted there or
- * that a successor waits for; when its labels changed, those that they may no longer fit. */
+/* Whose slots a change of the node concerns: when it died or came back, all that are wanted there
+ * or that a successor waits for; when its labels changed, those that they may no longer fit. */
 static bool concerns(const struct orchestrator *o, const struct node_mark *mark,
                      const struct view_task *vt)
 {
@@ -165,8 +165,7 @@ static void look_at_svcs(struct orch_step *x)
 {
     size_t n = 0;
 
-    sw_list_each(l, &x->o->dirty_svcs)
-        n++;
+    sw_list_each(l, &x->o->dirty_svcs) n++;
     for (; n > 0; n--) {
         struct svc *s = sw_list_entry(sw_list_pop_front(&x->o->dirty_svcs), struct svc, dirty);
 

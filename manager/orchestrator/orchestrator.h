@@ -8,14 +8,13 @@
  *   slot of a service --what its tasks are--> restart.c   a wanted task ended or lost its node
  *                                             update.c    its tasks are of an older specification
  *                                             scale.c     there are too few or too many slots
- *                                             global.c    a node became fit or unfit for the service
- *                                             job.c       completions are missing
- *                                             reaper.c    there is more history than is kept
- *   task with desired READY ----------------> promote.c   delay over and predecessor gone
- *   node ----------------------------------> enforcer.c   its tasks no longer fit it
+ *                                             global.c    a node became fit or unfit for the
+ * service job.c       completions are missing reaper.c    there is more history than is kept task
+ * with desired READY ----------------> promote.c   delay over and predecessor gone node
+ * ----------------------------------> enforcer.c   its tasks no longer fit it
  *
- * The cache of slots (cache.h) is fed by orchestrator_note() and holds keys and numbers only; a step
- * looks at the slots and services marked dirty, never at all tasks.
+ * The cache of slots (cache.h) is fed by orchestrator_note() and holds keys and numbers only; a
+ * step looks at the slots and services marked dirty, never at all tasks.
  *
  * Pure: time and random numbers come with the call, changes go into the collection. One thread. */
 #ifndef SWARM_MANAGER_ORCHESTRATOR_ORCHESTRATOR_H

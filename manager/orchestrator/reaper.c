@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * reaper.c - deletes task objects nobody needs: SEMANTICS 15. A node keeps a stopped container until
- * its task object is gone. What never started and is not wanted any more goes at once: it would hold
- * its addresses for nothing. */
+ * reaper.c - deletes task objects nobody needs: SEMANTICS 15. A node keeps a stopped container
+ * until its task object is gone. What never started and is not wanted any more goes at once: it
+ * would hold its addresses for nothing. */
 #include "common/base/macro.h"
 #include "manager/orchestrator/step.h"
 
@@ -18,8 +18,8 @@ static const Swarm__V1__RestartPolicy *policy_of(const struct slot_eval *v)
     return spec != NULL ? spec->restart : NULL;
 }
 
-/* Tasks that restart.c and update.c still count: the newest restarts, those of a running update, the
- * completions of a job. */
+/* Tasks that restart.c and update.c still count: the newest restarts, those of a running update,
+ * the completions of a job. */
 static void mark_evidence(struct slot_eval *v)
 {
     const Swarm__V1__RestartPolicy *p = policy_of(v);

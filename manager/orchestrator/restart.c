@@ -32,8 +32,8 @@ static uint64_t restarts_so_far(const struct slot_eval *v, const struct entry *l
         if (t->spec_version != last->t->spec_version || t->replaces == 0 || t->by_update ||
             t->job_iteration != last->t->job_iteration)
             continue;
-        if (window_ns > 0 && (t->meta->created_ns > until ||
-                              t->meta->created_ns + (uint64_t)window_ns <= until))
+        if (window_ns > 0 &&
+            (t->meta->created_ns > until || t->meta->created_ns + (uint64_t)window_ns <= until))
             continue;
         n++;
     }
@@ -50,8 +50,7 @@ bool restart_is_allowed(const struct slot_eval *v, const struct entry *newest)
         return false;
     if (completed && (job || p->condition == SWARM__V1__RESTART_POLICY__CONDITION__ON_FAILURE))
         return false;
-    return p->max_attempts == 0 ||
-           restarts_so_far(v, newest, p->window_ns) < p->max_attempts;
+    return p->max_attempts == 0 || restarts_so_far(v, newest, p->window_ns) < p->max_attempts;
 }
 
 /* A task that ended by itself, not because it was told to or lost its node. */

@@ -5,14 +5,12 @@
  * wanted, has not ended and still has its node. A slot is content with one live task of the current
  * specification ("clean"). Then:
  *
- *   wanted but ended, or node lost   desired SHUTDOWN, unless its own restart delay still runs: then
- *                                    it waits for that (no hot loop on a missing image)
- *   no clean live task, newest clean restart_or_end(): also beside an older live one, which is the
- *                                    failing half of a start-first update
- *   no live task at all              restart_or_end(): the replacement is of the current specification
- *   clean live task and others       the others stop: at once, or in a start-first update when the
- *                                    clean one runs
- *   live tasks, none of them clean   waits for update.c
+ *   wanted but ended, or node lost   desired SHUTDOWN, unless its own restart delay still runs:
+ * then it waits for that (no hot loop on a missing image) no clean live task, newest clean
+ * restart_or_end(): also beside an older live one, which is the failing half of a start-first
+ * update no live task at all              restart_or_end(): the replacement is of the current
+ * specification clean live task and others       the others stop: at once, or in a start-first
+ * update when the clean one runs live tasks, none of them clean   waits for update.c
  *
  * A task with desired REMOVE is no part of this: the slot was given up when it was scaled away. */
 #include <string.h>
@@ -33,8 +31,8 @@ bool slot_node_dead(const struct orch_step *x, const Swarm__V1__Task *t)
     if (t->node == 0)
         return false;
     vn = view_node(x->view, t->node);
-    return vn == NULL || (vn->n->status != NULL &&
-                          vn->n->status->state == SWARM__V1__NODE_STATE__NODE_DOWN);
+    return vn == NULL ||
+           (vn->n->status != NULL && vn->n->status->state == SWARM__V1__NODE_STATE__NODE_DOWN);
 }
 
 bool slot_is_over(const struct orch_step *x, const Swarm__V1__Task *t)
@@ -100,8 +98,8 @@ static void orphan(struct slot_eval *v, struct entry *e)
     t = txn_edit_task(v->x->txn, e->vt);
     if (t == NULL)
         return;
-    if (status_write(t, SWARM__V1__TASK_STATE__TASK_ORPHANED, v->x->now_ns,
-                     "its node was removed", "") < 0)
+    if (status_write(t, SWARM__V1__TASK_STATE__TASK_ORPHANED, v->x->now_ns, "its node was removed",
+                     "") < 0)
         v->x->o->stale = true;
     e->t = t;
 }
@@ -164,9 +162,9 @@ static void stop_others(struct slot_eval *v, const struct live *l)
 {
     /* In a start-first update the old one stays until the new one runs, if it got anywhere. */
     bool old_may_go =
-        l->clean != NULL && (runs(l->clean) || !update_start_first(v->svc) ||
-                             (l->old != NULL && status_state(l->old->t) <
-                                                    SWARM__V1__TASK_STATE__TASK_ASSIGNED));
+        l->clean != NULL &&
+        (runs(l->clean) || !update_start_first(v->svc) ||
+         (l->old != NULL && status_state(l->old->t) < SWARM__V1__TASK_STATE__TASK_ASSIGNED));
 
     for (uint32_t i = 0; i < v->n; i++) {
         struct entry *e = &v->e[i];

@@ -18,8 +18,8 @@ struct orch_step {
 struct entry {
     const struct view_task *vt;
     const Swarm__V1__Task *t;
-    bool clean; /* its specification is as good as the service's current one */
-    bool fell;  /* wanted until now, but it ended or lost its node */
+    bool clean;    /* its specification is as good as the service's current one */
+    bool fell;     /* wanted until now, but it ended or lost its node */
     bool evidence; /* still counted by restart.c or update.c: not reaped */
 };
 
@@ -84,7 +84,8 @@ void update_step(struct orch_step *x, struct svc *s);
 bool update_is_active(const struct svc *s); /* UPDATING or ROLLBACK_STARTED */
 bool update_start_first(const struct svc *s);
 
-/* ---- scale.c, job.c, reaper.c, enforcer.c ----------------------------------------------------- */
+/* ---- scale.c, job.c, reaper.c, enforcer.c -----------------------------------------------------
+ */
 /** scale_lowest_free() - the lowest slot number nothing occupies. */
 uint64_t scale_lowest_free(struct svc *s);
 void scale_step(struct orch_step *x, struct svc *s);

@@ -51,8 +51,7 @@ static const Swarm__V1__UpdateConfig *config_of(const struct svc *s)
 
 bool update_start_first(const struct svc *s)
 {
-    return s->msg != NULL &&
-           config_of(s)->order == SWARM__V1__UPDATE_CONFIG__ORDER__START_FIRST;
+    return s->msg != NULL && config_of(s)->order == SWARM__V1__UPDATE_CONFIG__ORDER__START_FIRST;
 }
 
 static int64_t monitor_of(const Swarm__V1__UpdateConfig *c)

@@ -34,9 +34,9 @@ static const struct {
     const char *text;
     enum constraint_key key;
 } keys[] = {
-    { "node.id", KEY_ID },           { "node.hostname", KEY_HOSTNAME },
-    { "node.ip", KEY_IP },           { "node.role", KEY_ROLE },
-    { "node.platform.os", KEY_OS },  { "node.platform.arch", KEY_ARCH },
+    { "node.id", KEY_ID },          { "node.hostname", KEY_HOSTNAME },
+    { "node.ip", KEY_IP },          { "node.role", KEY_ROLE },
+    { "node.platform.os", KEY_OS }, { "node.platform.arch", KEY_ARCH },
 };
 
 static const char node_prefix[] = "node.labels.";

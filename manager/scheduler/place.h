@@ -17,8 +17,8 @@ struct place; /* opaque */
 /** place_new() - run the filters over all nodes. @f: borrowed. Return: NULL: memory is gone. */
 struct place *place_new(struct filter_run *f, int64_t now_ns);
 void place_free(struct place *p);
-/** place_choose() - the best node. Return: NODES_NONE when nothing fits any more. The caller charges
- * the node before the next call and then calls place_charged(). */
+/** place_choose() - the best node. Return: NODES_NONE when nothing fits any more. The caller
+ * charges the node before the next call and then calls place_charged(). */
 uint32_t place_choose(struct place *p);
 /** place_charged() - the node just chosen has one task more. */
 void place_charged(struct place *p);

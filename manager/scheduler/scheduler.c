@@ -119,8 +119,9 @@ static int charge(struct scheduler *s, struct service_specs *svc, struct spec *s
     return active ? specs_count_add(svc, node, 1) : 0;
 }
 
-static void release(struct scheduler *s, struct service_specs *svc, struct spec *spec, uint32_t node,
-                    Swarm__V1__GenericResource *const *generic, size_t n_generic, bool active)
+static void release(struct scheduler *s, struct service_specs *svc, struct spec *spec,
+                    uint32_t node, Swarm__V1__GenericResource *const *generic, size_t n_generic,
+                    bool active)
 {
     struct node_load load = { spec, generic, n_generic, active };
 
@@ -514,8 +515,7 @@ static size_t try_spec(struct attempt *a, size_t budget)
     done = n > 0 ? place_group(a, todo, n) : 0;
     for (size_t i = done; i < n; i++)
         keep(a, todo[i], &kept);
-    memmove(p->pending + kept, p->pending + looked,
-            (p->n_pending - looked) * sizeof(*p->pending));
+    memmove(p->pending + kept, p->pending + looked, (p->n_pending - looked) * sizeof(*p->pending));
     p->n_pending -= looked - kept;
     if (kept > 0) {
         p->not_before_ns = a->now_ns + SCHED_RETRY_NS;
@@ -548,6 +548,16 @@ static int64_t unblock(struct scheduler *s, int64_t now_ns)
     return wake;
 }
 
+/* Everything of the last step is decided by now: what was not applied counts no more. */
+static void settle(struct scheduler *s)
+{
+    struct tentative *t;
+    size_t it = 0;
+
+    while ((t = sw_map_next(&s->tentative, &it)) != NULL)
+        drop_tentative(s, t->task);
+}
+
 int64_t scheduler_step(struct scheduler *s, const struct view *v, int64_t now_ns, struct txn *txn)
 {
     size_t budget = SCHED_TASKS_PER_STEP;
@@ -555,6 +565,7 @@ int64_t scheduler_step(struct scheduler *s, const struct view *v, int64_t now_ns
 
     if (s->stale)
         rebuild(s, v);
+    settle(s);
     wake = unblock(s, now_ns);
     while (budget > 0 && !sw_list_empty(&s->dirty) && !s->stale) {
         struct spec *p = sw_list_entry(s->dirty.next, struct spec, dirty);

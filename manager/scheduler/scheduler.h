@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * scheduler.h - on which node a pending task goes.
  *
- * How it works. A table of nodes (struct of arrays: free CPU and memory, number of active tasks) and
- * the list of unplaced tasks are kept up to date by scheduler_note(). A step groups unplaced tasks
- * by (service, specification version), runs the filters once for each group over all nodes, builds
- * a heap of those that pass, and pops one node for each task: fewest tasks of this service, then
- * fewest tasks, then most free resources, then the older node. Global tasks come with their node
- * and are only checked.
+ * How it works. A table of nodes (struct of arrays: free CPU and memory, number of active tasks)
+ * and the list of unplaced tasks are kept up to date by scheduler_note(). A step groups unplaced
+ * tasks by (service, specification version), runs the filters once for each group over all nodes,
+ * builds a heap of those that pass, and pops one node for each task: fewest tasks of this service,
+ * then fewest tasks, then most free resources, then the older node. Global tasks come with their
+ * node and are only checked.
  *
  * A task that fits nowhere stays PENDING with the reason in its status, and is tried again when a
  * node or a resource changes.
@@ -25,7 +25,7 @@ struct scheduler; /* opaque */
 
 #define SCHED_MAX_FAILURES      5 /* as many in the window below put a node last */
 #define SCHED_FAILURE_WINDOW_NS (300 * 1000000000ll)
-#define SCHED_TASKS_PER_STEP    4000 /* keeps a step below some ten milliseconds */
+#define SCHED_TASKS_PER_STEP    4000              /* keeps a step below some ten milliseconds */
 #define SCHED_RETRY_NS          (100 * 1000000ll) /* between two tries of what fitted nowhere */
 
 struct scheduler *scheduler_new(void); /* NULL: memory is gone */
@@ -36,7 +36,7 @@ void scheduler_reset(struct scheduler *s, const struct view *v);
 void scheduler_retry(struct scheduler *s, const struct view *v,
                      const Swarm__V1__Transaction *failed);
 /** scheduler_step() - place what is pending; also tasks that the allocator made PENDING in the same
- * @txn. Return: as in orchestrator.h. */
+ * @txn. As the allocator's only when the round before is decided. Return: as in orchestrator.h. */
 int64_t scheduler_step(struct scheduler *s, const struct view *v, int64_t now_ns, struct txn *txn);
 
 #endif

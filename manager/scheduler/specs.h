@@ -72,8 +72,8 @@ void specs_fini(struct specs *s);
 int specs_put(struct specs *s, const Swarm__V1__Service *msg);
 /** specs_del() - it is gone; what its tasks use stays until they end. */
 void specs_del(struct specs *s, uint64_t key);
-/** specs_put_unknown() - a task runs on whose specification is lost: its service was removed under an
- * earlier leader. What the task itself tells, ports and generic resources, still counts. */
+/** specs_put_unknown() - a task runs on whose specification is lost: its service was removed under
+ * an earlier leader. What the task itself tells, ports and generic resources, still counts. */
 int specs_put_unknown(struct specs *s, const Swarm__V1__Task *t);
 struct service_specs *specs_service(const struct specs *s, uint64_t key);
 /** specs_find() - the specification of a task; that of the current version when its own is unknown,

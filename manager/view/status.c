@@ -13,8 +13,7 @@ int status_write(Swarm__V1__Task *t, Swarm__V1__TaskState state, int64_t now_ns,
         if (t->status == NULL)
             return -ENOMEM;
     }
-    if (pb_set_string(&t->status->message, message) < 0 ||
-        pb_set_string(&t->status->err, err) < 0)
+    if (pb_set_string(&t->status->message, message) < 0 || pb_set_string(&t->status->err, err) < 0)
         return -ENOMEM;
     t->status->state = state;
     t->status->timestamp_ns = (uint64_t)now_ns;

@@ -35,7 +35,7 @@ static const char *random_image(struct world *w)
 
     (void)snprintf(text, sizeof(text), "%s:%u",
                    w->steady ? (world_chance(w, 20) ? "slow" : "stable")
-                           : images[model_below(&w->m, SW_ARRAY_LEN(images))],
+                             : images[model_below(&w->m, SW_ARRAY_LEN(images))],
                    ++w->names);
     return text;
 }
@@ -88,9 +88,8 @@ static void random_placement(struct world *w, Swarm__V1__Service *s)
 
 static void random_update_config(struct world *w, Swarm__V1__Service *s)
 {
-    Swarm__V1__UpdateConfig *c =
-        build_update(s, model_below(&w->m, 4), world_between(w, 0, MODEL_S(2)),
-                     world_between(w, 0, MODEL_S(6)));
+    Swarm__V1__UpdateConfig *c = build_update(
+        s, model_below(&w->m, 4), world_between(w, 0, MODEL_S(2)), world_between(w, 0, MODEL_S(6)));
 
     c->failure_action = (Swarm__V1__UpdateConfig__FailureAction)model_below(&w->m, 3);
     c->order = (Swarm__V1__UpdateConfig__Order)model_below(&w->m, 2);
@@ -290,8 +289,8 @@ static void node_fault(struct world *w)
 void action_write_random(struct world *w)
 {
     static void (*const writes[])(struct world *) = {
-        create_service,      update_service, update_service,   scale_service,    scale_service,
-        roll_back_service,   delete_service, change_label,     change_resources, add_network,
+        create_service,      update_service, update_service,      scale_service,    scale_service,
+        roll_back_service,   delete_service, change_label,        change_resources, add_network,
         change_availability, add_node,       change_availability,
     };
 

@@ -36,7 +36,8 @@ static void post(struct sim_task *s, enum event_kind kind, int64_t in_ns, int va
                                   .value = value });
 }
 
-/* ---- exec.h ----------------------------------------------------------------------------------- */
+/* ---- exec.h -----------------------------------------------------------------------------------
+ */
 
 static void answer_in(struct sim_task *s, enum event_kind kind, int64_t in_ns, int result)
 {
@@ -119,7 +120,8 @@ static void on_report(void *arg, struct task *t, const Swarm__V1__TaskStatus *st
 
 static const struct task_exec_ops ops = { on_prepare, on_start, on_stop, on_remove, on_report };
 
-/* ---- tasks ------------------------------------------------------------------------------------ */
+/* ---- tasks ------------------------------------------------------------------------------------
+ */
 
 static struct sim_task *find(struct agent *a, uint64_t key)
 {
@@ -259,13 +261,13 @@ struct agent *agent_find(struct world *w, uint64_t node)
 
 void agent_free(struct agent *a)
 {
-    sw_list_each_safe(l, &a->tasks)
-        drop(sw_list_entry(l, struct sim_task, link));
+    sw_list_each_safe(l, &a->tasks) drop(sw_list_entry(l, struct sim_task, link));
     sw_list_del(&a->link);
     sw_free(a);
 }
 
-/* ---- faults ----------------------------------------------------------------------------------- */
+/* ---- faults -----------------------------------------------------------------------------------
+ */
 
 static void connect(struct agent *a)
 {
@@ -354,7 +356,8 @@ void agent_power_loss(struct agent *a)
     agent_restart(a);
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events -----------------------------------------------------------------------------------
+ */
 
 static void live(struct sim_task *s)
 {

@@ -154,8 +154,8 @@ void build_restart(Swarm__V1__Service *s, Swarm__V1__RestartPolicy__Condition c,
     p->window_ns = window_ns;
 }
 
-Swarm__V1__UpdateConfig *build_update(Swarm__V1__Service *s, uint64_t parallelism,
-                                      int64_t delay_ns, int64_t monitor_ns)
+Swarm__V1__UpdateConfig *build_update(Swarm__V1__Service *s, uint64_t parallelism, int64_t delay_ns,
+                                      int64_t monitor_ns)
 {
     Swarm__V1__UpdateConfig *c = s->spec->update;
 
@@ -169,7 +169,8 @@ Swarm__V1__UpdateConfig *build_update(Swarm__V1__Service *s, uint64_t parallelis
     return c;
 }
 
-/* ---- writes ----------------------------------------------------------------------------------- */
+/* ---- writes -----------------------------------------------------------------------------------
+ */
 
 uint64_t model_create(struct model *m, enum view_kind kind, void *msg)
 {

@@ -104,7 +104,8 @@ void model_fini(struct model *m)
     view_free(m->view);
 }
 
-/* ---- the leader's driver ---------------------------------------------------------------------- */
+/* ---- the leader's driver ----------------------------------------------------------------------
+ */
 
 static const char *const kind_names[] = { "cluster", "node",   "service", "task",
                                           "network", "secret", "config",  "volume" };
@@ -116,8 +117,7 @@ static void trace_change(struct model *m, const Swarm__V1__Change *c, bool appli
 
     if (!m->trace)
         return;
-    printf("  %12.3f %s", (double)(m->now_ns - MODEL_S(1000000)) / 1e9,
-           applied ? "" : "REFUSED ");
+    printf("  %12.3f %s", (double)(m->now_ns - MODEL_S(1000000)) / 1e9, applied ? "" : "REFUSED ");
     if (c->action == SWARM__V1__CHANGE__ACTION__DELETE) {
         printf("delete %lu\n", (unsigned long)c->key);
         return;
@@ -257,8 +257,7 @@ static bool is_only_a_reason(struct model *m, const Swarm__V1__Change *c)
     const Swarm__V1__Task *t;
 
     if (c->object_case != SWARM__V1__CHANGE__OBJECT_TASK ||
-        c->action != SWARM__V1__CHANGE__ACTION__UPDATE ||
-        status_state(c->task) != TASK_STATE(NEW))
+        c->action != SWARM__V1__CHANGE__ACTION__UPDATE || status_state(c->task) != TASK_STATE(NEW))
         return false;
     t = model_task(m, c->task->meta->key);
     return t != NULL && t->desired == c->task->desired && t->status->err[0] != '\0' &&
@@ -447,7 +446,8 @@ void model_node_remove(struct model *m, uint64_t node)
     model_commit(m, x);
 }
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------------------
+ */
 
 const Swarm__V1__Task *model_task(struct model *m, uint64_t key)
 {

@@ -75,7 +75,8 @@ void model_node_availability(struct model *m, uint64_t node, Swarm__V1__NodeAvai
 void model_node_label(struct model *m, uint64_t node, const char *key, const char *value);
 void model_node_remove(struct model *m, uint64_t node);
 
-/* ---- build.c: objects as the API makes them --------------------------------------------------- */
+/* ---- build.c: objects as the API makes them ---------------------------------------------------
+ */
 
 Swarm__V1__Service *build_service(const char *name, uint64_t replicas); /* pb_free() or create */
 Swarm__V1__Service *build_global(const char *name);
@@ -89,8 +90,8 @@ void build_network(Swarm__V1__Service *s, uint64_t network);
 void build_publish(Swarm__V1__Service *s, uint32_t published, uint32_t target, bool host);
 void build_restart(Swarm__V1__Service *s, Swarm__V1__RestartPolicy__Condition c, int64_t delay_ns,
                    uint64_t max_attempts, int64_t window_ns);
-Swarm__V1__UpdateConfig *build_update(Swarm__V1__Service *s, uint64_t parallelism,
-                                      int64_t delay_ns, int64_t monitor_ns);
+Swarm__V1__UpdateConfig *build_update(Swarm__V1__Service *s, uint64_t parallelism, int64_t delay_ns,
+                                      int64_t monitor_ns);
 Swarm__V1__Placement *build_placement(Swarm__V1__Service *s);
 
 uint64_t model_create(struct model *m, enum view_kind kind, void *msg);
@@ -103,7 +104,8 @@ void model_scale(struct model *m, uint64_t service, uint64_t replicas);
 void model_rollback(struct model *m, uint64_t service);
 void model_delete(struct model *m, uint64_t key);
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------------------
+ */
 
 const Swarm__V1__Task *model_task(struct model *m, uint64_t key); /* NULL when gone */
 /** model_count() - tasks of a service with that desired state and at least that observed one. */

@@ -3,7 +3,8 @@
  *
  *   sim_cluster [--seed FIRST] [--seeds COUNT] [--steps USER_ACTIONS] [-v]
  *
- * Each seed runs in a child process, so that a failure says how to repeat it and the rest goes on. */
+ * Each seed runs in a child process, so that a failure says how to repeat it and the rest goes on.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -159,8 +159,7 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
 
 void world_fini(struct world *w)
 {
-    sw_list_each_safe(l, &w->agents)
-        agent_free(sw_list_entry(l, struct agent, link));
+    sw_list_each_safe(l, &w->agents) agent_free(sw_list_entry(l, struct agent, link));
     for (size_t i = 0; i < w->n; i++)
         pb_free(w->heap[i].status);
     sw_free(w->heap);
@@ -188,11 +187,11 @@ void world_run(struct world *w, int64_t until_ns, uint64_t actions)
             if (!w->ending) {
                 w->actions++;
                 action_random(w);
-                world_post(w, (struct event){
-                                  .at_ns = w->m.now_ns + (world_chance(w, 50)
-                                                              ? world_between(w, 0, MODEL_S(1))
-                                                              : world_between(w, 0, MODEL_S(20))),
-                                  .kind = EVENT_ACTION });
+                world_post(w, (struct event){ .at_ns = w->m.now_ns +
+                                                       (world_chance(w, 50)
+                                                            ? world_between(w, 0, MODEL_S(1))
+                                                            : world_between(w, 0, MODEL_S(20))),
+                                              .kind = EVENT_ACTION });
             }
         } else {
             agent_event(w, &e);

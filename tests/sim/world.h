@@ -14,19 +14,19 @@
 #include "tests/sim/model.h"
 
 enum event_kind {
-    EVENT_ROUND,      /* the leader's loops */
-    EVENT_ACTION,     /* a user */
-    EVENT_SYNC,       /* an agent is told its tasks */
-    EVENT_REPORT,     /* a status arrives at the dispatcher */
-    EVENT_TASK_STEP,  /* a back-off is over */
+    EVENT_ROUND,     /* the leader's loops */
+    EVENT_ACTION,    /* a user */
+    EVENT_SYNC,      /* an agent is told its tasks */
+    EVENT_REPORT,    /* a status arrives at the dispatcher */
+    EVENT_TASK_STEP, /* a back-off is over */
     EVENT_PREPARED,
     EVENT_STARTED,
     EVENT_HEALTH,
     EVENT_EXITED,
     EVENT_STOPPED,
     EVENT_REMOVED,
-    EVENT_DOWN,       /* the heartbeats of a cut-off node are missed */
-    EVENT_HEAL,       /* it is reachable again */
+    EVENT_DOWN, /* the heartbeats of a cut-off node are missed */
+    EVENT_HEAL, /* it is reachable again */
 };
 
 struct event {
@@ -52,8 +52,8 @@ struct sim_task {
     struct task *task;
     struct container container;
     Swarm__V1__TaskStatus *recorded; /* in the agent's database */
-    uint64_t epoch;     /* orders of an earlier life of the agent are not answered */
-    int64_t busy_until; /* the open order answers then */
+    uint64_t epoch;                  /* orders of an earlier life of the agent are not answered */
+    int64_t busy_until;              /* the open order answers then */
 };
 
 struct agent {
@@ -81,10 +81,10 @@ struct world {
     bool crowded;        /* many others write during a round: many conflicts */
     bool leader_lost;
     bool in_round;
-    bool disturbed;      /* something else was written during this round */
-    unsigned names;      /* for unique ones */
-    int64_t still_ns;    /* when the clock last moved */
-    unsigned still;      /* events since then */
+    bool disturbed;   /* something else was written during this round */
+    unsigned names;   /* for unique ones */
+    int64_t still_ns; /* when the clock last moved */
+    unsigned still;   /* events since then */
     struct oracle *oracle;
     uint64_t actions, rounds, leaders;
 };
@@ -98,7 +98,8 @@ void world_round_soon(struct world *w, int64_t in_ns);
 int64_t world_between(struct world *w, int64_t from_ns, int64_t to_ns);
 bool world_chance(struct world *w, unsigned percent);
 
-/* ---- agent.c ---------------------------------------------------------------------------------- */
+/* ---- agent.c ----------------------------------------------------------------------------------
+ */
 struct agent *agent_new(struct world *w, uint64_t node);
 struct agent *agent_find(struct world *w, uint64_t node);
 void agent_free(struct agent *a);
@@ -110,15 +111,18 @@ void agent_restart(struct agent *a);
 void agent_power_loss(struct agent *a);
 void agent_cut(struct agent *a, int64_t heal_after_ns);
 
-/* ---- action.c --------------------------------------------------------------------------------- */
+/* ---- action.c ---------------------------------------------------------------------------------
+ */
 void action_random(struct world *w);
-/** action_write_random() - only one that is a single API write: may run in the middle of a round. */
+/** action_write_random() - only one that is a single API write: may run in the middle of a round.
+ */
 void action_write_random(struct world *w);
 void action_setup(struct world *w);
 /** action_make_peace() - heal everything, let no service fail any more. */
 void action_make_peace(struct world *w);
 
-/* ---- oracle.c --------------------------------------------------------------------------------- */
+/* ---- oracle.c ---------------------------------------------------------------------------------
+ */
 struct oracle *oracle_new(struct world *w);
 void oracle_free(struct oracle *o);
 void oracle_change(struct oracle *o, const struct view_change *c); /* each applied change */

@@ -68,8 +68,8 @@ static unsigned in_state(struct fixture *f, uint64_t key, Swarm__V1__TaskState s
 {
     unsigned n = 0;
 
-    sw_list_each(l, &view_service(f->m.view, key)->tasks)
-        n += status_state(sw_list_entry(l, struct view_task, of_service)->t) == state;
+    sw_list_each(l, &view_service(f->m.view, key)->tasks) n +=
+        status_state(sw_list_entry(l, struct view_task, of_service)->t) == state;
     return n;
 }
 

@@ -143,7 +143,8 @@ static void tasks_of_a_dead_node_are_replaced_without_delay(void **state)
     uint64_t lost;
 
     model_run(&f->m);
-    lost = sw_list_entry(view_node(f->m.view, f->n2)->tasks.next, struct view_task, of_node)->o->key;
+    lost =
+        sw_list_entry(view_node(f->m.view, f->n2)->tasks.next, struct view_task, of_node)->o->key;
     model_node_state(&f->m, f->n2, NODE_STATE(DOWN));
     model_run(&f->m);
     assert_int_equal(model_task(&f->m, lost)->desired, TASK_STATE(SHUTDOWN));
@@ -167,9 +168,8 @@ static void draining_a_node_moves_its_tasks_and_they_do_not_come_back(void **sta
     assert_int_equal(model_count(&f->m, web, TASK_STATE(RUNNING), TASK_STATE(RUNNING)), 3);
     model_node_availability(&f->m, f->n1, SWARM__V1__NODE_AVAILABILITY__AVAILABILITY_ACTIVE);
     model_run(&f->m);
-    sw_list_each(l, &view_node(f->m.view, f->n1)->tasks)
-        assert_int_not_equal(sw_list_entry(l, struct view_task, of_node)->t->desired,
-                             TASK_STATE(RUNNING));
+    sw_list_each(l, &view_node(f->m.view, f->n1)->tasks) assert_int_not_equal(
+        sw_list_entry(l, struct view_task, of_node)->t->desired, TASK_STATE(RUNNING));
 }
 
 static void removing_a_node_orphans_and_replaces_its_tasks(void **state)

@@ -334,9 +334,9 @@ static void the_ratio_is_of_all_slots_to_be_updated(void **state)
         unsigned slots, failures;
         bool acts;
     } rows[] = {
-        { 0.0, 4, 1, true },  { 0.25, 4, 1, false }, { 0.25, 4, 2, true },
-        { 0.5, 4, 2, false }, { 0.5, 4, 3, true },   { 0.1, 10, 1, false },
-        { 0.3, 10, 3, false }, { 0.3, 10, 4, true }, { 1.0, 3, 3, false },
+        { 0.0, 4, 1, true },   { 0.25, 4, 1, false }, { 0.25, 4, 2, true },
+        { 0.5, 4, 2, false },  { 0.5, 4, 3, true },   { 0.1, 10, 1, false },
+        { 0.3, 10, 3, false }, { 0.3, 10, 4, true },  { 1.0, 3, 3, false },
     };
     struct fixture *f = *state;
 
@@ -357,8 +357,7 @@ static void the_ratio_is_of_all_slots_to_be_updated(void **state)
                 model_new_leader(&f->m);
             model_settle(&f->m);
         }
-        assert_int_equal(update_state(f, web),
-                         rows[i].acts ? UPDATE(PAUSED) : UPDATE(UPDATING));
+        assert_int_equal(update_state(f, web), rows[i].acts ? UPDATE(PAUSED) : UPDATE(UPDATING));
         model_advance(&f->m, MODEL_S(5));
         if (!rows[i].acts)
             assert_int_equal(update_state(f, web), UPDATE(COMPLETED));
