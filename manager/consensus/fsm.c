@@ -18,6 +18,7 @@
 #define SNAP_HEADER 48u
 #define PART        (64u * 1024)
 #define RETRY_MS    1000u
+#define PLAIN_KEPT  (64u * 1024)
 
 static struct consensus *self(struct raft_fsm *fsm)
 {
@@ -109,6 +110,8 @@ static int apply_entry(struct consensus *c, const struct raft_buffer *buf, struc
     cons_log_applied(&c->log, e.index, chain);
     c->snap.applied_bytes += buf->len;
     r = c->o.fsm.apply(c->o.fsm.arg, e.index, plain, len);
+    if (c->plain.cap > PLAIN_KEPT)
+        sw_buf_fini(&c->plain);
     cons_prop_applied(c, e.index, chain, r);
     set_threshold(c);
     return 0;

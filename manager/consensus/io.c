@@ -145,6 +145,37 @@ static void free_loaded(struct raft_snapshot **snapshot, struct raft_entry *entr
     *snapshot = NULL;
 }
 
+/* Loaded entries lie in a buffer as large as their segment's file, 8 MB and mostly empty, which
+ * stays as long as one of them. Copied they take what they are. */
+static int unbatch(struct raft_entry *entries, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n) {
+        void *batch = entries[i].batch;
+        size_t end = i;
+
+        while (batch != NULL && end < n && entries[end].batch == batch)
+            end++;
+        for (size_t k = i; k < end; k++) {
+            void *copy = raft_malloc(entries[k].buf.len);
+
+            if (copy == NULL) {
+                for (size_t undo = i; undo < k; undo++)
+                    raft_free(entries[undo].buf.base);
+                return RAFT_NOMEM; /* the batch is still there to be freed */
+            }
+            memcpy(copy, entries[k].buf.base, entries[k].buf.len);
+            entries[k].buf.base = copy;
+        }
+        for (size_t k = i; k < end; k++)
+            entries[k].batch = NULL;
+        raft_free(batch);
+        i = SW_MAX(end, i + 1);
+    }
+    return 0;
+}
+
 static int note_loaded(struct consensus *c, const struct raft_snapshot *snapshot, uint64_t start,
                        const struct raft_entry *entries, size_t n)
 {
@@ -187,7 +218,9 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *voted_for,
         cons_fatal(c, why.code, "%s", why.msg);
         return r;
     }
-    r = note_loaded(c, *snapshot, *start, *entries, *n);
+    r = unbatch(*entries, *n);
+    if (r == 0)
+        r = note_loaded(c, *snapshot, *start, *entries, *n);
     if (r != 0)
         free_loaded(snapshot, entries, n);
     return r;

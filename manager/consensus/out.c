@@ -51,7 +51,8 @@ struct cons_peer *cons_out_peer(struct consensus *c, uint64_t member, const char
         sw_list_init(&p->queue);
         sw_list_push_back(&c->out.peers, &p->link);
     }
-    if (address != NULL && address[0] != '\0')
+    /* It may be the very string, by way of cons_in_address(). */
+    if (address != NULL && address != p->address && address[0] != '\0')
         (void)snprintf(p->address, sizeof(p->address), "%s", address);
     return p;
 }

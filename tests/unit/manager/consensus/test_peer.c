@@ -352,6 +352,26 @@ static void lost_connections_come_back(void **state)
     assert_true(f->cl.n[0].m.count >= 5);
 }
 
+static void another_leads_and_the_first_comes_back(void **state)
+{
+    struct fixture *f = *state;
+
+    grow(f, 3);
+    for (unsigned round = 0; round < 4; round++) {
+        int leader = cluster_leader(&f->cl, 10000);
+        int next;
+
+        assert_true(leader >= 0);
+        close_member(f, (unsigned)leader);
+        next = cluster_leader(&f->cl, 10000);
+        assert_true(next >= 0);
+        assert_int_equal(cluster_propose(&f->cl, (unsigned)next, "round", 5, NULL), 0);
+        open_member(f, (unsigned)leader, false);
+        assert_true(cluster_converged(&f->cl, 10000));
+        assert_int_equal(f->cl.n[leader].m.count, round + 1);
+    }
+}
+
 static void a_snapshot_reaches_a_late_member(void **state)
 {
     struct fixture *f = *state;
@@ -417,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_proposed_is_readable_on_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_key_is_said_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_connections_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_leads_and_the_first_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_snapshot_reaches_a_late_member, setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_that_is_no_member_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_removed_member_is_told_over_its_connection, setup,
