@@ -101,8 +101,11 @@ void vtep_rx_sa_fini(struct vtep_rx_sa *sa)
 
 static void rx_lock(struct vtep_rx_sa *sa)
 {
-    while (atomic_flag_test_and_set_explicit(&sa->lock, memory_order_acquire))
+    while (atomic_flag_test_and_set_explicit(&sa->lock, memory_order_acquire)) {
+#ifdef __x86_64__
         __builtin_ia32_pause();
+#endif
+    }
 }
 
 static void rx_unlock(struct vtep_rx_sa *sa)
