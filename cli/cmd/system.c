@@ -60,7 +60,8 @@ static const char server_template[] =
     "{{- range .Components}}\n {{.Name}}:\n  Version:          {{.Version}}\n"
     "{{- if eq .Name \"Engine\"}}\n  API version:      {{.Details.ApiVersion}} (minimum version {{.Details.MinAPIVersion}})\n"
     "{{- if .Details.GoVersion}}\n  Go version:       {{.Details.GoVersion}}{{end}}\n"
-    "  Git commit:       {{.Details.GitCommit}}\n  Built:            {{.Details.BuildTime}}\n"
+    "{{- if .Details.GitCommit}}\n  Git commit:       {{.Details.GitCommit}}{{end}}\n"
+    "{{- if .Details.BuildTime}}\n  Built:            {{.Details.BuildTime}}{{end}}\n"
     "  OS/Arch:          {{.Details.Os}}/{{.Details.Arch}}\n  Experimental:     {{.Details.Experimental}}\n"
     "{{- else}}{{range $k, $v := .Details}}\n  {{printf \"%-18s\" (print $k \":\")}}{{$v}}{{end}}{{end}}{{end}}\n";
 

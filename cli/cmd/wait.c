@@ -174,6 +174,7 @@ int wait_service(struct cli *cli, const char *service, bool quiet, struct sw_err
     int r = 0;
 
     progress_init(&w.progress, stdout, quiet);
+    w.progress.once = strcmp(cli->program, "swarm") == 0; /* docker repeats itself in a log */
     interrupted = 0;
     sigaction(SIGINT, &act, &old);
     while (r == 0) {

@@ -21,6 +21,25 @@ void progress_init(struct progress *p, FILE *out, bool quiet)
 void progress_fini(struct progress *p)
 {
     strv_fini(&p->ids);
+    strv_fini(&p->said);
+}
+
+/* Was this the last thing said of @id? Remembers it. */
+static bool repeats(struct progress *p, const char *id, const char *action)
+{
+    size_t n = strlen(id);
+
+    for (size_t i = 0; i < p->said.n; i++) {
+        if (strncmp(p->said.v[i], id, n) != 0 || strncmp(p->said.v[i] + n, ": ", 2) != 0)
+            continue;
+        if (strcmp(p->said.v[i] + n + 2, action) == 0)
+            return true;
+        sw_free(p->said.v[i]);
+        p->said.v[i] = cli_printf("%s: %s", id, action);
+        return false;
+    }
+    strv_take(&p->said, cli_printf("%s: %s", id, action));
+    return false;
 }
 
 void progress_bar(struct sw_buf *out, long current, long total)
@@ -65,7 +84,7 @@ void progress_put(struct progress *p, const char *id, const char *action, long c
     up = place(p, id);
     if (p->terminal)
         fprintf(p->out, "\033[%zuA\033[2K\r%s: %s %s\r\033[%zuB", up, id, action, sw_buf_str(&bar), up);
-    else if (bar.len == 0)
+    else if (bar.len == 0 && !(p->once && repeats(p, id, action)))
         fprintf(p->out, "%s: %s\n", id, action);
     fflush(p->out);
 }

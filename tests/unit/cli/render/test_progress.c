@@ -34,6 +34,30 @@ static void outside_a_terminal_bars_are_left_out(void **state)
     fclose(f);
 }
 
+static void outside_a_terminal_lines_may_come_once(void **state)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *f = tmpfile();
+    struct progress p;
+
+    (void)state;
+    progress_init(&p, f, false);
+    p.once = true;
+    progress_put(&p, "a", "x", 0, 0);
+    progress_put(&p, "b", "x", 0, 0);
+    progress_put(&p, "a", "x", 0, 0);
+    progress_put(&p, "a", "y", 0, 0);
+    progress_put(&p, "a", "x", 0, 0);
+    progress_put(&p, "b", "x", 0, 0);
+    progress_fini(&p);
+    rewind(f);
+    assert_true(getdelim(&text, &n, '\0', f) > 0);
+    assert_string_equal(text, "a: x\nb: x\na: y\na: x\n");
+    free(text);
+    fclose(f);
+}
+
 static void a_terminal_rewrites_lines(void **state)
 {
     char *text = NULL;
@@ -62,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outside_a_terminal_bars_are_left_out),
+        cmocka_unit_test(outside_a_terminal_lines_may_come_once),
         cmocka_unit_test(a_terminal_rewrites_lines),
     };
 
