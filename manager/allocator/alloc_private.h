@@ -50,6 +50,7 @@ struct claim { /* taken for a change that is not decided yet: claims.c */
 struct node_net {
     uint64_t network;
     uint32_t tasks;
+    int64_t idle_ns; /* without tasks since; 0: has some, or was not looked at yet */
 };
 
 struct alloc_node {
@@ -74,7 +75,9 @@ struct allocator {
     struct claim *claims;
     size_t n_claims, cap_claims;
     bool networks_changed, ports_freed;
-    bool recheck; /* some were woken or gave back in this step: is there room for more? */
+    int64_t idle_wake_ns; /* the next node address may be given up then, 0: none */
+    bool pressed;         /* somebody found no address in this step */
+    bool recheck;         /* some were woken or gave back in this step: is there room for more? */
 };
 
 struct alloc_step {
@@ -91,7 +94,8 @@ int keys_push(struct keys *k, uint64_t key); /* 0 or -ENOMEM */
 bool keys_pop(struct keys *k, uint64_t *key);
 void keys_fini(struct keys *k);
 
-void alloc_wait(struct allocator *a, struct waiters *w, uint64_t owner);
+/** alloc_wait() - Return: false when @owner is listed there already. */
+bool alloc_wait(struct allocator *a, struct waiters *w, uint64_t owner);
 bool alloc_next_waiter(struct allocator *a, struct waiters *w, uint64_t *owner);
 
 /** alloc_current() - the message of an object with what this round decided. */
@@ -115,6 +119,8 @@ bool alloc_service(struct alloc_step *s, const struct view_service *vs, struct s
 void alloc_wake_tasks(struct alloc_step *s, const struct view_service *vs);
 void alloc_task(struct alloc_step *s, const struct view_task *vt);
 void alloc_node(struct alloc_step *s, const struct view_node *vn);
+/** alloc_look_at_idle() - make nodes dirty whose idle addresses are due or wanted by others. */
+void alloc_look_at_idle(struct alloc_step *s);
 
 bool alloc_port_used(const struct allocator *a, unsigned protocol, unsigned port);
 void alloc_port_set(struct allocator *a, unsigned protocol, unsigned port, bool used);
@@ -127,6 +133,8 @@ void alloc_settle_claims(struct allocator *a, const struct view *v);
 void alloc_cache_note(struct allocator *a, const struct view_change *c);
 void alloc_cache_clear(struct allocator *a);
 void alloc_hold(struct allocator *a, uint64_t network, uint32_t addr, bool taken);
+/** alloc_node_net() - a node's entry for a network, made when it is missing. NULL: no memory. */
+struct node_net *alloc_node_net(struct allocator *a, struct alloc_node *n, uint64_t network);
 void alloc_dirty_node(struct allocator *a, uint64_t key);
 
 #endif

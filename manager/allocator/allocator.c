@@ -109,7 +109,7 @@ bool alloc_has_room(struct alloc_step *s, uint64_t network, uint64_t owner, stru
 
     if (n == NULL || o == NULL || o->kind != VIEW_NETWORK) {
         sw_buf_puts(why, network == 0 ? "there is no ingress network" : "network not found");
-        alloc_wait(s->a, &s->a->waiting, owner);
+        (void)alloc_wait(s->a, &s->a->waiting, owner);
         return false;
     }
     if (!alloc_is_addressed(o->msg))
@@ -117,14 +117,14 @@ bool alloc_has_room(struct alloc_step *s, uint64_t network, uint64_t owner, stru
     if (n->pool.bits == NULL) {
         sw_buf_printf(why, "network %s: %s", o->name,
                       n->why[0] != '\0' ? n->why : "has no subnet yet");
-        alloc_wait(s->a, &s->a->waiting, owner);
+        (void)alloc_wait(s->a, &s->a->waiting, owner);
         return false;
     }
     if (pool_next(&n->pool, n->next_addr) != 0)
         return true;
     subnet_format(n->pool.net, text);
     sw_buf_printf(why, "network %s: no free address in %s", o->name, text);
-    alloc_wait(s->a, &n->waiting, owner);
+    s->a->pressed |= alloc_wait(s->a, &n->waiting, owner);
     return false;
 }
 
@@ -236,6 +236,7 @@ int64_t allocator_step(struct allocator *a, const struct view *v, int64_t now_ns
         rebuild(a, v);
     alloc_settle_claims(a, v);
     wake_waiting(&s);
+    alloc_look_at_idle(&s);
     while (keys_pop(&a->dirty_nets, &key)) {
         const struct view_object *o = view_object(v, key);
 
@@ -263,8 +264,8 @@ int64_t allocator_step(struct allocator *a, const struct view *v, int64_t now_ns
     }
     sw_buf_fini(&s.service_why);
     recheck(a);
-    return a->stale || a->dirty_tasks.n > 0 || a->dirty_nodes.n > 0 || a->dirty_services.n > 0 ||
-                   a->freed_nets.n > 0
-               ? now_ns
-               : 0;
+    if (a->stale || a->dirty_tasks.n > 0 || a->dirty_nodes.n > 0 || a->dirty_services.n > 0 ||
+        a->freed_nets.n > 0 || a->pressed)
+        return now_ns;
+    return a->idle_wake_ns;
 }

@@ -31,6 +31,9 @@ struct allocator; /* opaque */
 #define ALLOC_VNI_LIMIT  (1u << 24)
 #define ALLOC_PORT_FIRST 30000u
 #define ALLOC_PORT_LAST  32767u
+/* A node keeps its address on a network for so long after its last task there: a task that is being
+ * replaced must not change it. Given up at once when others wait for an address. */
+#define ALLOC_LINGER_NS (60 * 1000000000ll)
 
 struct allocator *allocator_new(void); /* NULL: memory is gone */
 void allocator_free(struct allocator *a);

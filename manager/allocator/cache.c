@@ -51,15 +51,16 @@ static void push(struct allocator *a, struct keys *k, uint64_t key)
         a->stale = true;
 }
 
-void alloc_wait(struct allocator *a, struct waiters *w, uint64_t owner)
+bool alloc_wait(struct allocator *a, struct waiters *w, uint64_t owner)
 {
     uint64_t id = sw_hash_u64(w->id) ^ owner;
 
     if (sw_map_get(&a->waits, id) != NULL)
-        return;
+        return false;
     push(a, &w->keys, owner);
     if (sw_map_put(&a->waits, id, a) < 0)
         a->stale = true;
+    return true;
 }
 
 bool alloc_next_waiter(struct allocator *a, struct waiters *w, uint64_t *owner)
@@ -164,6 +165,25 @@ void alloc_port_set(struct allocator *a, unsigned protocol, unsigned port, bool 
 
 /* ---- tasks ---------------------------------------------------------------------------------- */
 
+struct node_net *alloc_node_net(struct allocator *a, struct alloc_node *n, uint64_t network)
+{
+    struct node_net *nn;
+
+    for (size_t k = 0; k < n->n_nets; k++) {
+        if (n->nets[k].network == network)
+            return &n->nets[k];
+    }
+    nn = sw_realloc(n->nets, (n->n_nets + 1) * sizeof(*nn));
+    if (nn == NULL) {
+        a->stale = true;
+        return NULL;
+    }
+    n->nets = nn;
+    nn = &n->nets[n->n_nets++];
+    *nn = (struct node_net){ .network = network };
+    return nn;
+}
+
 static void count_on_node(struct allocator *a, const Swarm__V1__Task *t, int delta)
 {
     struct alloc_node *n = sw_map_get(&a->nodes, t->node);
@@ -171,30 +191,17 @@ static void count_on_node(struct allocator *a, const Swarm__V1__Task *t, int del
     if (n == NULL || status_state(t) < SWARM__V1__TASK_STATE__TASK_ASSIGNED)
         return;
     for (size_t i = 0; i < t->n_networks; i++) {
-        struct node_net *nn = NULL;
+        struct node_net *nn = alloc_node_net(a, n, t->networks[i]->network);
 
-        for (size_t k = 0; k < n->n_nets; k++) {
-            if (n->nets[k].network == t->networks[i]->network)
-                nn = &n->nets[k];
-        }
-        if (nn == NULL) {
-            if (delta < 0)
-                continue;
-            nn = sw_realloc(n->nets, (n->n_nets + 1) * sizeof(*nn));
-            if (nn == NULL) {
-                a->stale = true;
-                return;
-            }
-            n->nets = nn;
-            nn = &n->nets[n->n_nets++];
-            *nn = (struct node_net){ t->networks[i]->network, 0 };
-        }
-        nn->tasks += (uint32_t)delta;
-        if (nn->tasks == 0)
-            *nn = n->nets[--n->n_nets];
-        else if (delta < 0 || nn->tasks > 1)
-            continue;
-        alloc_dirty_node(a, n->key);
+        if (nn == NULL)
+            return;
+        if (delta < 0 && nn->tasks > 0)
+            nn->tasks--;
+        else if (delta > 0)
+            nn->tasks++;
+        nn->idle_ns = 0;
+        if (nn->tasks == 0 || (delta > 0 && nn->tasks == 1))
+            alloc_dirty_node(a, n->key);
     }
 }
 
@@ -289,10 +296,23 @@ static void forget_net(struct allocator *a, const Swarm__V1__Network *before)
     if (n == NULL)
         return;
     while (alloc_next_waiter(a, &n->waiting, &key))
-        alloc_wait(a, &a->waiting, key);
+        (void)alloc_wait(a, &a->waiting, key);
     keys_fini(&n->waiting.keys);
     pool_fini(&n->pool);
     sw_free(n);
+}
+
+static void dirty_nodes_on(struct allocator *a, uint64_t network)
+{
+    struct alloc_node *n;
+    size_t it = 0;
+
+    while ((n = sw_map_next(&a->nodes, &it)) != NULL) {
+        for (size_t i = 0; i < n->n_nets; i++) {
+            if (n->nets[i].network == network)
+                alloc_dirty_node(a, n->key);
+        }
+    }
 }
 
 static void note_network(struct allocator *a, const Swarm__V1__Network *before,
@@ -303,6 +323,8 @@ static void note_network(struct allocator *a, const Swarm__V1__Network *before,
     a->networks_changed = true;
     if (before != NULL && before->vni != 0)
         (void)sw_map_del(&a->vnis, before->vni);
+    if (after == NULL || after->pending_delete)
+        dirty_nodes_on(a, (after != NULL ? after : before)->meta->key);
     if (after == NULL) {
         if (a->ingress == before->meta->key)
             a->ingress = 0;

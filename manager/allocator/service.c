@@ -230,7 +230,7 @@ bool alloc_service(struct alloc_step *s, const struct view_service *vs, struct s
         return false;
     }
     if (!fill_ports(s, old, next, why)) {
-        alloc_wait(s->a, &s->a->waiting_ports, vs->o->key);
+        (void)alloc_wait(s->a, &s->a->waiting_ports, vs->o->key);
         pb_free(next);
         return false;
     }

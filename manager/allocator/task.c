@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * task.c - addresses of a task: NEW becomes PENDING; addresses of a node. */
+ * task.c - addresses of a task: NEW becomes PENDING. */
 #include <errno.h>
 #include <string.h>
 
@@ -171,94 +171,4 @@ void alloc_task(struct alloc_step *s, const struct view_task *vt)
     t->networks = got.v;
     t->n_networks = got.n;
     txn_mark(s->txn);
-}
-
-/* ---- nodes ---------------------------------------------------------------------------------- */
-
-static bool node_needs(const struct allocator *a, const struct alloc_node *n, uint64_t network)
-{
-    if (network == a->ingress)
-        return true;
-    for (size_t i = 0; i < n->n_nets; i++) {
-        if (n->nets[i].network == network)
-            return true;
-    }
-    return false;
-}
-
-static uint32_t addr_of(const Swarm__V1__Node *n, uint64_t network)
-{
-    for (size_t i = 0; i < n->n_network_addrs; i++) {
-        if (n->network_addrs[i]->network == network)
-            return n->network_addrs[i]->addr;
-    }
-    return 0;
-}
-
-static void drop_unneeded(struct alloc_step *s, const struct view_node *vn,
-                          const struct alloc_node *an)
-{
-    const Swarm__V1__Node *cur = alloc_current(s, vn->o);
-    Swarm__V1__Node *edit;
-    size_t unneeded = 0;
-    size_t n = 0;
-
-    for (size_t i = 0; i < cur->n_network_addrs; i++)
-        unneeded += !node_needs(s->a, an, cur->network_addrs[i]->network);
-    if (unneeded == 0)
-        return;
-    edit = txn_edit_node(s->txn, vn);
-    if (edit == NULL)
-        return;
-    for (size_t i = 0; i < edit->n_network_addrs; i++) {
-        if (node_needs(s->a, an, edit->network_addrs[i]->network))
-            edit->network_addrs[n++] = edit->network_addrs[i];
-        else
-            pb_free(edit->network_addrs[i]);
-    }
-    edit->n_network_addrs = n;
-    if (s->a->ingress == 0)
-        edit->ingress_addr = 0;
-    txn_mark(s->txn);
-}
-
-static void give_addr(struct alloc_step *s, const struct view_node *vn, uint64_t network)
-{
-    SW_CLEANUP(sw_buf_fini) struct sw_buf why = SW_BUF_INIT;
-    const Swarm__V1__Node *cur = alloc_current(s, vn->o);
-    const Swarm__V1__Network *n = view_network(s->view, network);
-    Swarm__V1__NodeNetworkAddr *na;
-    Swarm__V1__Node *edit;
-    uint32_t addr;
-
-    if (n == NULL || !alloc_is_addressed(n) || addr_of(cur, network) != 0)
-        return;
-    addr = alloc_addr(s, network, vn->o->key, &why);
-    if (addr == 0)
-        return; /* waits there; the node has nobody to tell */
-    edit = txn_edit_node(s->txn, vn);
-    na = edit != NULL ? pb_new(&swarm__v1__node_network_addr__descriptor) : NULL;
-    if (na == NULL || pb_add(&edit->n_network_addrs, &edit->network_addrs, na) < 0) {
-        pb_free(na);
-        s->a->stale = true;
-        return;
-    }
-    na->network = network;
-    na->addr = addr;
-    if (network == s->a->ingress)
-        edit->ingress_addr = addr;
-    txn_mark(s->txn);
-}
-
-void alloc_node(struct alloc_step *s, const struct view_node *vn)
-{
-    const struct alloc_node *an = sw_map_get(&s->a->nodes, vn->o->key);
-
-    if (an == NULL)
-        return;
-    drop_unneeded(s, vn, an);
-    if (s->a->ingress != 0)
-        give_addr(s, vn, s->a->ingress);
-    for (size_t i = 0; i < an->n_nets; i++)
-        give_addr(s, vn, an->nets[i].network);
 }

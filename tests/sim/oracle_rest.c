@@ -160,7 +160,8 @@ static void check_wanted_task(struct oracle *o, const struct view_service *vs,
             oracle_fail(o->w, "O2: task %lu runs on a node that is not ready", key);
         if (vt->node->n->spec->availability == SWARM__V1__NODE_AVAILABILITY__AVAILABILITY_DRAIN)
             oracle_fail(o->w, "O2: task %lu runs on a drained node", key);
-        if (vt->t->spec_version == vs->s->spec_version && !allowed(vs, vt->node))
+        if (vt->t->spec_version == vs->s->spec_version && takes_tasks(vt->node) &&
+            !allowed(vs, vt->node))
             oracle_fail(o->w, "O2: task %lu runs against its constraints", key);
     } else if (s <= TASK_STATE(PENDING)) {
         if (vt->t->status->err[0] == '\0')
