@@ -65,6 +65,11 @@ int cmd_post(struct cli *cli, const char *path, const json_t *body, struct sw_er
     return client_call(c, "POST", path, body, NULL, err);
 }
 
+bool cmd_lost_race(int r, const struct sw_err *err, unsigned *tries)
+{
+    return r < 0 && strstr(err->msg, "update out of sequence") != NULL && ++*tries < CMD_TRIES;
+}
+
 int cmd_each(struct cli *cli, const struct args *args,
              int (*one)(struct cli *cli, const struct args *args, const char *name, struct sw_err *err))
 {

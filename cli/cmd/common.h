@@ -45,6 +45,11 @@ int cmd_get(struct cli *cli, const char *before, const char *name, json_t **out,
 /** cmd_post() - POST @path with @body; the answer is dropped. */
 int cmd_post(struct cli *cli, const char *path, const json_t *body, struct sw_err *err);
 
+/** cmd_lost_race() - somebody else changed the object between reading and writing it: read again.
+ * @tries: counted, CMD_TRIES at most. */
+#define CMD_TRIES 5
+bool cmd_lost_race(int r, const struct sw_err *err, unsigned *tries);
+
 /** cmd_each() - run @one for each operand. Errors are printed as they come. Return: 0, or 1 when
  * one failed. @one prints what it did. */
 int cmd_each(struct cli *cli, const struct args *args,

@@ -126,7 +126,7 @@ static int run_inspect(struct cli *cli, const struct args *args, struct sw_err *
 
 /* Read a node, let @change edit its spec, write it back. @change: > 0 nothing to write. @id: of the
  * node, returned; NULL when there is none. */
-static int edit(struct cli *cli, const char *name, const struct args *args,
+static int edit_once(struct cli *cli, const char *name, const struct args *args,
                 int (*change)(json_t *spec, const struct args *args, struct sw_err *err), char **id,
                 struct sw_err *err)
 {
@@ -137,6 +137,7 @@ static int edit(struct cli *cli, const char *name, const struct args *args,
 
     if (cmd_get(cli, "/nodes/", name, &node, err) < 0)
         return err->code;
+    sw_free(*id);
     *id = cli_strdup(js_str(node, "ID"));
     r = change(js_obj(node, "Spec"), args, err);
     if (r != 0)
@@ -145,6 +146,19 @@ static int edit(struct cli *cli, const char *name, const struct args *args,
     url_path(&url, "/nodes/", js_str(node, "ID"), "/update");
     url_query(&url, "version", version);
     return cmd_post(cli, sw_buf_str(&url), js_get(node, "Spec"), err);
+}
+
+static int edit(struct cli *cli, const char *name, const struct args *args,
+                int (*change)(json_t *spec, const struct args *args, struct sw_err *err), char **id,
+                struct sw_err *err)
+{
+    unsigned tries = 0;
+    int r;
+
+    do
+        r = edit_once(cli, name, args, change, id, err);
+    while (cmd_lost_race(r, err, &tries));
+    return r;
 }
 
 static int change_spec(json_t *spec, const struct args *args, struct sw_err *err)

@@ -124,14 +124,13 @@ static int new_command(json_t *spec, const struct args *args, struct sw_err *err
     return 0;
 }
 
-int service_run_update(struct cli *cli, const struct args *args, struct sw_err *err)
+/* Read, change, write: once. @unresolved: the image the registry knows nothing of, returned, or NULL. */
+static int update_once(struct cli *cli, const struct args *args, char **unresolved, struct sw_err *err)
 {
     const char *name = args->pos.v[0];
     SW_CLEANUP(sw_free_ptr) char *auth = NULL;
-    SW_CLEANUP(sw_free_ptr) char *image = NULL;
     SW_CLEANUP(sw_buf_fini) struct sw_buf extra = SW_BUF_INIT;
     json_auto_t *service = NULL;
-    bool resolved = true;
     json_t *spec;
 
     if (cmd_get(cli, "/services/", name, &service, err) < 0 ||
@@ -141,34 +140,62 @@ int service_run_update(struct cli *cli, const struct args *args, struct sw_err *
     if (new_command(spec, args, err) < 0 || service_flags(spec, args, err) < 0 ||
         new_mode(spec, args, err) < 0 || service_edit(cli, spec, args, err) < 0)
         return err->code;
-    image = cli_strdup(js_str(spec, CONTAINER "Image"));
     if (args_bool(args, "with-registry-auth"))
         auth = service_auth(spec);
-    if (args_set(args, "image") && !args_bool(args, "no-resolve-image"))
-        resolved = service_resolve_image(cli, spec, auth);
+    if (args_set(args, "image") && !args_bool(args, "no-resolve-image")) {
+        SW_CLEANUP(sw_free_ptr) char *image = cli_strdup(js_str(spec, CONTAINER "Image"));
+
+        if (!service_resolve_image(cli, spec, auth) && *unresolved == NULL)
+            *unresolved = sw_steal(image);
+    }
     if (auth == NULL)
         sw_buf_puts(&extra, "&registryAuthFrom=spec");
     if (args_bool(args, "rollback"))
         sw_buf_puts(&extra, "&rollback=previous");
-    if (post_update(cli, service, auth, sw_buf_str(&extra), err) < 0)
-        return err->code;
-    if (!resolved)
-        service_warn_unresolved(image);
+    return post_update(cli, service, auth, sw_buf_str(&extra), err);
+}
+
+int service_run_update(struct cli *cli, const struct args *args, struct sw_err *err)
+{
+    const char *name = args->pos.v[0];
+    SW_CLEANUP(sw_free_ptr) char *unresolved = NULL;
+    unsigned tries = 0;
+    int r;
+
+    do
+        r = update_once(cli, args, &unresolved, err);
+    while (cmd_lost_race(r, err, &tries));
+    if (r < 0)
+        return r;
+    if (unresolved != NULL)
+        service_warn_unresolved(unresolved);
     printf("%s\n", name);
     fflush(stdout);
     if (args_bool(args, "detach"))
         return 0;
     return wait_service(cli, name, args_bool(args, "quiet"), err);
+}
+
+static int rollback_once(struct cli *cli, const char *name, struct sw_err *err)
+{
+    json_auto_t *service = NULL;
+
+    if (cmd_get(cli, "/services/", name, &service, err) < 0)
+        return err->code;
+    return post_update(cli, service, NULL, "&rollback=previous", err);
 }
 
 int service_run_rollback(struct cli *cli, const struct args *args, struct sw_err *err)
 {
     const char *name = args->pos.v[0];
-    json_auto_t *service = NULL;
+    unsigned tries = 0;
+    int r;
 
-    if (cmd_get(cli, "/services/", name, &service, err) < 0 ||
-        post_update(cli, service, NULL, "&rollback=previous", err) < 0)
-        return err->code;
+    do
+        r = rollback_once(cli, name, err);
+    while (cmd_lost_race(r, err, &tries));
+    if (r < 0)
+        return r;
     printf("%s\n", name);
     fflush(stdout);
     if (args_bool(args, "detach"))
@@ -176,14 +203,10 @@ int service_run_rollback(struct cli *cli, const struct args *args, struct sw_err
     return wait_service(cli, name, args_bool(args, "quiet"), err);
 }
 
-static int scale_one(struct cli *cli, const char *name, const char *count, struct sw_err *err)
+static int scale_once(struct cli *cli, const char *name, uint64_t n, struct sw_err *err)
 {
     json_auto_t *service = NULL;
-    struct sw_err why;
-    uint64_t n;
 
-    if (text_uint(count, &n, &why) < 0)
-        return sw_err_set(err, SW_E_INVALID, "%s: invalid replicas value %s: %s", name, count, why.msg);
     if (cmd_get(cli, "/services/", name, &service, err) < 0)
         return sw_err_wrap(err, "%s", name);
     if (js_get(service, "Spec.Mode.Replicated") != NULL)
@@ -194,6 +217,23 @@ static int scale_one(struct cli *cli, const char *name, const char *count, struc
         return sw_err_set(err, SW_E_INVALID, "%s: scale can only be used with replicated or replicated-job mode", name);
     if (post_update(cli, service, NULL, "", err) < 0)
         return sw_err_wrap(err, "%s", name);
+    return 0;
+}
+
+static int scale_one(struct cli *cli, const char *name, const char *count, struct sw_err *err)
+{
+    struct sw_err why;
+    unsigned tries = 0;
+    uint64_t n;
+    int r;
+
+    if (text_uint(count, &n, &why) < 0)
+        return sw_err_set(err, SW_E_INVALID, "%s: invalid replicas value %s: %s", name, count, why.msg);
+    do
+        r = scale_once(cli, name, n, err);
+    while (cmd_lost_race(r, err, &tries));
+    if (r < 0)
+        return r;
     printf("%s scaled to %llu\n", name, (unsigned long long)n);
     fflush(stdout);
     return 0;

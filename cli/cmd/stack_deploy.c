@@ -199,14 +199,36 @@ static void pin_image(struct deploy *d, json_t *spec, const json_t *old, const c
         service_warn_unresolved(image);
 }
 
+/* The whole spec is ours: when the service changed meanwhile only its version has to be new. */
+static int update_service(struct deploy *d, json_t *spec, const json_t *old, const char *auth, struct sw_err *err)
+{
+    json_auto_t *now = json_incref((json_t *)(uintptr_t)old);
+    unsigned tries = 0;
+
+    for (;;) {
+        SW_CLEANUP(sw_free_ptr) char *version = cli_printf("%lld", (long long)js_int(now, "Version.Index"));
+        SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
+        int r;
+
+        js_set_int(spec, "TaskTemplate.ForceUpdate", js_int(now, "Spec.TaskTemplate.ForceUpdate"));
+        url_path(&url, "/services/", js_str(old, "ID"), "/update");
+        url_query(&url, "version", version);
+        r = service_send(d->cli, sw_buf_str(&url), spec, auth, NULL, err);
+        if (!cmd_lost_race(r, err, &tries))
+            return r;
+        json_decref(now);
+        now = NULL;
+        if (cmd_get(d->cli, "/services/", js_str(old, "ID"), &now, err) < 0)
+            return err->code;
+    }
+}
+
 static int put_service(struct deploy *d, json_t *spec, struct sw_err *err)
 {
     const char *name = js_str(spec, "Name");
     const json_t *old = json_object_get(d->services, name);
     SW_CLEANUP(sw_free_ptr) char *auth = NULL;
     SW_CLEANUP(sw_free_ptr) char *id = NULL;
-    SW_CLEANUP(sw_free_ptr) char *version = NULL;
-    SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
 
     if (args_bool(d->args, "with-registry-auth"))
         auth = service_auth(spec);
@@ -222,11 +244,7 @@ static int put_service(struct deploy *d, json_t *spec, struct sw_err *err)
     printf("Updating service %s (id: %s)\n", name, js_str(old, "ID"));
     fflush(stdout);
     pin_image(d, spec, old, auth);
-    js_set_int(spec, "TaskTemplate.ForceUpdate", js_int(old, "Spec.TaskTemplate.ForceUpdate"));
-    version = cli_printf("%lld", (long long)js_int(old, "Version.Index"));
-    url_path(&url, "/services/", js_str(old, "ID"), "/update");
-    url_query(&url, "version", version);
-    if (service_send(d->cli, sw_buf_str(&url), spec, auth, NULL, err) < 0)
+    if (update_service(d, spec, old, auth, err) < 0)
         return sw_err_wrap(err, "failed to update service %s", name);
     strv_add(&d->ids, js_str(old, "ID"));
     return 0;
