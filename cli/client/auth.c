@@ -35,7 +35,9 @@ static json_t *entry_of(const json_t *auths, const char *domain)
         return json_object_get(auths, HUB);
     json_object_foreach(o, key, each)
     {
-        const char *host = text_prefix(key, "https://") ? key + 8 : text_prefix(key, "http://") ? key + 7 : key;
+        const char *host = text_prefix(key, "https://")  ? key + 8
+                           : text_prefix(key, "http://") ? key + 7
+                                                         : key;
         size_t n = strcspn(host, "/");
 
         if (n == strlen(domain) && strncmp(host, domain, n) == 0)
@@ -79,7 +81,8 @@ static int collect(void *arg, const char *data, size_t n, struct sw_err *err)
     return 0;
 }
 
-int client_call_auth(struct client *c, const struct client_stream *s, json_t **out, struct sw_err *err)
+int client_call_auth(struct client *c, const struct client_stream *s, json_t **out,
+                     struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf body = SW_BUF_INIT;
     struct client_stream with = *s;
@@ -88,7 +91,8 @@ int client_call_auth(struct client *c, const struct client_stream *s, json_t **o
     with.arg = &body;
     if (client_stream(c, &with, err) < 0)
         return err->code;
-    *out = body.len == 0 ? json_null() : json_loadb(sw_buf_str(&body), body.len, JSON_DECODE_ANY, NULL);
+    *out = body.len == 0 ? json_null()
+                         : json_loadb(sw_buf_str(&body), body.len, JSON_DECODE_ANY, NULL);
     if (*out == NULL)
         return sw_err_set(err, SW_E_PROTOCOL, "the daemon's answer is not JSON");
     return 0;

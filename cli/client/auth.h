@@ -11,6 +11,7 @@
 char *auth_header(const char *image);
 
 /** client_call_auth() - client_call() with all fields of @s but on_data. */
-int client_call_auth(struct client *c, const struct client_stream *s, json_t **out, struct sw_err *err);
+int client_call_auth(struct client *c, const struct client_stream *s, json_t **out,
+                     struct sw_err *err);
 
 #endif

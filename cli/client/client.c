@@ -15,9 +15,9 @@
 
 struct client {
     CURL *curl;
-    char *host;    /* as given, for messages */
-    char *socket;  /* path of the unix socket, NULL for TCP */
-    char *base;    /* "http://localhost" or "http://host:port" */
+    char *host;   /* as given, for messages */
+    char *socket; /* path of the unix socket, NULL for TCP */
+    char *base;   /* "http://localhost" or "http://host:port" */
     char *product;
     char *version; /* negotiated, NULL before */
     char *server_version;
@@ -48,7 +48,9 @@ static int parse_host(struct client *c, const char *host, struct sw_err *err)
         bool port = memchr(host + 6, ':', (size_t)n) != NULL;
 
         c->base = cli_printf("%s://%.*s%s", tls ? "https" : "http", n, host + 6,
-                             port ? "" : tls ? ":2376" : ":2375");
+                             port  ? ""
+                             : tls ? ":2376"
+                                   : ":2375");
         return 0;
     }
     if (strncmp(host, "http://", 7) == 0 || strncmp(host, "https://", 8) == 0) {
@@ -65,8 +67,8 @@ static int parse_host(struct client *c, const char *host, struct sw_err *err)
         }
         return parse_host(c, as_tcp, err);
     }
-    return sw_err_set(err, SW_E_INVALID, "unable to parse host \"%s\": use unix:///path or tcp://host:port",
-                      host);
+    return sw_err_set(err, SW_E_INVALID,
+                      "unable to parse host \"%s\": use unix:///path or tcp://host:port", host);
 }
 
 int client_new(struct client **out, const struct client_options *opt, struct sw_err *err)
@@ -142,17 +144,19 @@ static int fail_transport(struct client *c, CURLcode rc, struct sw_err *err)
     curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_errno);
     if (c->socket != NULL && access(c->socket, F_OK) == 0 && access(c->socket, W_OK) < 0 &&
         errno == EACCES)
-        return fail(c, err, SW_E_PERMISSION,
-                    cli_printf("permission denied while trying to connect to the daemon socket at %s: "
-                               "run the command as root, or as a member of the socket's group",
-                               c->host));
+        return fail(
+            c, err, SW_E_PERMISSION,
+            cli_printf("permission denied while trying to connect to the daemon socket at %s: "
+                       "run the command as root, or as a member of the socket's group",
+                       c->host));
     if (rc != CURLE_COULDNT_CONNECT && rc != CURLE_COULDNT_RESOLVE_HOST)
         return fail(c, err, SW_E_UNAVAILABLE,
                     cli_printf("error during connect to %s: %s", c->host, why));
     if (strcmp(c->product, "docker") == 0)
-        return fail(c, err, SW_E_UNAVAILABLE,
-                    cli_printf("Cannot connect to the Docker daemon at %s. Is the docker daemon running?",
-                               c->host));
+        return fail(
+            c, err, SW_E_UNAVAILABLE,
+            cli_printf("Cannot connect to the Docker daemon at %s. Is the docker daemon running?",
+                       c->host));
     return fail(c, err, SW_E_UNAVAILABLE,
                 cli_printf("Cannot connect to the swarm daemon at %s. Is swarmd running?\n"
                            "Start it with 'systemctl start swarmd', or name another daemon with "
@@ -197,9 +201,11 @@ static int fail_status(struct client *c, long status, const struct sw_buf *body,
     if (body->len > 0)
         return fail(c, err, code_of_status(status),
                     cli_printf("Error response from daemon: %.*s", (int)body->len, body->data));
-    return fail(c, err, code_of_status(status),
-                cli_printf("request returned %ld and no message, check if the daemon supports API version %s",
-                           status, client_api_version(c)));
+    return fail(
+        c, err, code_of_status(status),
+        cli_printf(
+            "request returned %ld and no message, check if the daemon supports API version %s",
+            status, client_api_version(c)));
 }
 
 static size_t on_write(char *data, size_t size, size_t n, void *arg)
@@ -258,7 +264,9 @@ static void set_tls(struct client *c)
     static const struct {
         const char *file;
         CURLoption option;
-    } files[] = { { "ca.pem", CURLOPT_CAINFO }, { "cert.pem", CURLOPT_SSLCERT }, { "key.pem", CURLOPT_SSLKEY } };
+    } files[] = { { "ca.pem", CURLOPT_CAINFO },
+                  { "cert.pem", CURLOPT_SSLCERT },
+                  { "key.pem", CURLOPT_SSLKEY } };
     for (size_t i = 0; i < 3; i++) {
         SW_CLEANUP(sw_free_ptr) char *path = cli_printf("%s/%s", dir, files[i].file);
 
@@ -376,7 +384,8 @@ int client_negotiate(struct client *c, struct sw_err *err)
     return 0;
 }
 
-static int request(struct client *c, struct transfer *t, const struct client_stream *s, struct sw_err *err)
+static int request(struct client *c, struct transfer *t, const struct client_stream *s,
+                   struct sw_err *err)
 {
     SW_CLEANUP(sw_free_ptr) char *prefix = NULL;
 
@@ -399,7 +408,8 @@ int client_call(struct client *c, const char *method, const char *path, const js
         j = t.body.len == 0 ? json_null()
                             : json_loadb(sw_buf_str(&t.body), t.body.len, JSON_DECODE_ANY, &at);
         if (j == NULL)
-            r = fail(c, err, SW_E_PROTOCOL, cli_printf("the daemon's answer is not JSON: %s", at.text));
+            r = fail(c, err, SW_E_PROTOCOL,
+                     cli_printf("the daemon's answer is not JSON: %s", at.text));
         else
             *out = j;
     }

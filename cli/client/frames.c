@@ -28,7 +28,8 @@ int frames_push(struct frames *f, const char *data, size_t n, struct sw_err *err
         if (f->pending.len < HEADER + (size_t)take)
             break;
         if (p[0] == FRAME_SYSTEM_ERROR)
-            return sw_err_set(err, SW_E_INTERNAL, "error from daemon in stream: %.*s", (int)take, (char *)p + HEADER);
+            return sw_err_set(err, SW_E_INTERNAL, "error from daemon in stream: %.*s", (int)take,
+                              (char *)p + HEADER);
         r = f->on_frame(f->arg, (enum frame_stream)p[0], (char *)p + HEADER, take, err);
         if (r < 0)
             return r;

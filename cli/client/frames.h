@@ -15,7 +15,8 @@ enum frame_stream { FRAME_STDIN, FRAME_STDOUT, FRAME_STDERR, FRAME_SYSTEM_ERROR 
 
 struct frames {
     struct sw_buf pending;
-    int (*on_frame)(void *arg, enum frame_stream stream, const char *data, size_t n, struct sw_err *err);
+    int (*on_frame)(void *arg, enum frame_stream stream, const char *data, size_t n,
+                    struct sw_err *err);
     void *arg;
 };
 

@@ -15,7 +15,8 @@
 
 static const struct option global_options[] = {
     { "host", 'H', OPT_LIST, "string", "Daemon socket to connect to", NULL, NULL, false },
-    { "context", 'c', OPT_STRING, NULL, "Accepted for compatibility; only \"default\" exists", NULL, NULL, true },
+    { "context", 'c', OPT_STRING, NULL, "Accepted for compatibility; only \"default\" exists", NULL,
+      NULL, true },
     { "config", 0, OPT_STRING, NULL, "Location of client config files", NULL, NULL, false },
     { "debug", 'D', OPT_BOOL, NULL, "Enable debug mode", NULL, NULL, false },
     { "log-level", 'l', OPT_STRING, NULL, "Accepted for compatibility", NULL, NULL, true },
@@ -96,7 +97,8 @@ static void help_leaf(const struct cli *cli, const struct path *p)
         help_subs(&out, c->subs, "Commands");
         sw_buf_printf(&out, "\nRun '%s COMMAND --help' for more information on a command.\n", path);
     } else {
-        sw_buf_printf(&out, "Usage:  %s%s%s\n\n%s\n", path, *c->usage != '\0' ? " " : "", c->usage, c->summary);
+        sw_buf_printf(&out, "Usage:  %s%s%s\n\n%s\n", path, *c->usage != '\0' ? " " : "", c->usage,
+                      c->summary);
         help_aliases(&out, cli, p);
         if (options_count(c->options) > 0) {
             sw_buf_puts(&out, "\nOptions:\n");
@@ -110,7 +112,9 @@ static void help_root(const struct cli *cli)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf out = SW_BUF_INIT;
 
-    sw_buf_printf(&out, "Usage:  %s [OPTIONS] COMMAND\n\nA cluster of containers, in the manner of Docker's swarm mode\n",
+    sw_buf_printf(&out,
+                  "Usage:  %s [OPTIONS] COMMAND\n\nA cluster of containers, in the manner of "
+                  "Docker's swarm mode\n",
                   cli->program);
     help_subs(&out, root_groups, "Management Commands");
     if (strcmp(cli->program, "swarm") == 0)
@@ -118,7 +122,8 @@ static void help_root(const struct cli *cli)
     help_subs(&out, root_commands, "Commands");
     sw_buf_puts(&out, "\nGlobal Options:\n");
     options_help(&out, global_options, SW_ARRAY_LEN(global_options), cli->width - 1);
-    sw_buf_printf(&out, "\nRun '%s COMMAND --help' for more information on a command.\n", cli->program);
+    sw_buf_printf(&out, "\nRun '%s COMMAND --help' for more information on a command.\n",
+                  cli->program);
     fputs(sw_buf_str(&out), stdout);
 }
 
@@ -157,7 +162,8 @@ static void usage_hint(const struct cli *cli, const struct path *p, const char *
     const struct command *c = leaf(p);
 
     fprintf(stderr, "\nUsage:  %s%s%s\n\n%s '%s --help' for more information\n", path,
-            c->usage != NULL && *c->usage != '\0' ? " " : "", c->usage != NULL ? c->usage : "", verb, path);
+            c->usage != NULL && *c->usage != '\0' ? " " : "", c->usage != NULL ? c->usage : "",
+            verb, path);
 }
 
 /* Return: an exit status when the number of operands is wrong, 0 when it is right. */
@@ -203,7 +209,8 @@ static int run_leaf(struct cli *cli, const struct path *p, char **argv, size_t a
     const struct command *c = leaf(p);
     struct args args;
     struct sw_err err = { 0 };
-    int r = args_parse(&args, c->options, options_count(c->options), argv, argc, !c->options_first, &err);
+    int r = args_parse(&args, c->options, options_count(c->options), argv, argc, !c->options_first,
+                       &err);
 
     if (r == ARGS_HELP) {
         help_leaf(cli, p);
@@ -327,7 +334,8 @@ static const char *program_name(const char *argv0)
 
 int command_main(int argc, char **argv)
 {
-    struct cli cli = { .program = program_name(argc > 0 ? argv[0] : "swarm"), .width = terminal_width() };
+    struct cli cli = { .program = program_name(argc > 0 ? argv[0] : "swarm"),
+                       .width = terminal_width() };
     struct args global;
     struct sw_err err = { 0 };
     int r;
@@ -336,7 +344,8 @@ int command_main(int argc, char **argv)
     r = args_parse(&global, global_options, SW_ARRAY_LEN(global_options), argv + 1,
                    argc > 0 ? (size_t)argc - 1 : 0, false, &err);
     if (r < 0) {
-        fprintf(stderr, "%s\n\nUsage:  %s [OPTIONS] COMMAND\n\nRun '%s --help' for more information\n",
+        fprintf(stderr,
+                "%s\n\nUsage:  %s [OPTIONS] COMMAND\n\nRun '%s --help' for more information\n",
                 err.msg, cli.program, cli.program);
         r = EXIT_USAGE;
     } else if (args_bool(&global, "version")) {

@@ -27,7 +27,7 @@ struct command {
     const char *usage;   /* behind the command's path: "[OPTIONS] SERVICE [SERVICE...]" */
     const char *summary;
     const struct option *options; /* ends with OPTION_END, NULL: none */
-    int min, max; /* operands */
+    int min, max;                 /* operands */
     bool options_first;
     /* Return: 0; > 0 an exit status, everything was said already; < 0 with @err filled. */
     int (*run)(struct cli *cli, const struct args *args, struct sw_err *err);

@@ -23,7 +23,8 @@ int cmd_filters(const struct args *args, json_t **out, struct sw_err *err)
     return 0;
 }
 
-int cmd_list(struct cli *cli, const char *path, const json_t *filters, json_t **out, struct sw_err *err)
+int cmd_list(struct cli *cli, const char *path, const json_t *filters, json_t **out,
+             struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
 
@@ -38,7 +39,8 @@ int cmd_list(struct cli *cli, const char *path, const json_t *filters, json_t **
     return 0;
 }
 
-int cmd_table(const struct table *t, const json_t *rows, const struct args *args, struct sw_err *err)
+int cmd_table(const struct table *t, const json_t *rows, const struct args *args,
+              struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf out = SW_BUF_INIT;
 
@@ -71,7 +73,8 @@ bool cmd_lost_race(int r, const struct sw_err *err, unsigned *tries)
 }
 
 int cmd_each(struct cli *cli, const struct args *args,
-             int (*one)(struct cli *cli, const struct args *args, const char *name, struct sw_err *err))
+             int (*one)(struct cli *cli, const struct args *args, const char *name,
+                        struct sw_err *err))
 {
     int status = 0;
 

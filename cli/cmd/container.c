@@ -13,14 +13,17 @@
 #define COMMAND_MAX 20
 
 static const struct table_column columns[] = {
-    { "ID", "CONTAINER ID" }, { "Image", "IMAGE" },   { "Command", "COMMAND" }, { "RunningFor", "CREATED" },
-    { "Status", "STATUS" },   { "Ports", "PORTS" },   { "Names", "NAMES" },     { "CreatedAt", "CREATED AT" },
-    { "State", "STATE" },     { "Size", "SIZE" },     { "Labels", "LABELS" },   { "Mounts", "MOUNTS" },
+    { "ID", "CONTAINER ID" },    { "Image", "IMAGE" },          { "Command", "COMMAND" },
+    { "RunningFor", "CREATED" }, { "Status", "STATUS" },        { "Ports", "PORTS" },
+    { "Names", "NAMES" },        { "CreatedAt", "CREATED AT" }, { "State", "STATE" },
+    { "Size", "SIZE" },          { "Labels", "LABELS" },        { "Mounts", "MOUNTS" },
     { "Networks", "NETWORKS" },
 };
-#define BASE_COLUMNS "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
+#define BASE_COLUMNS                                                                               \
+    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 static const struct table container_table = { columns, SW_ARRAY_LEN(columns), BASE_COLUMNS, "ID" };
-static const struct table sized_table = { columns, SW_ARRAY_LEN(columns), BASE_COLUMNS "\t{{.Size}}", "ID" };
+static const struct table sized_table = { columns, SW_ARRAY_LEN(columns),
+                                          BASE_COLUMNS "\t{{.Size}}", "ID" };
 
 static int by_port(const void *x, const void *y)
 {
@@ -46,7 +49,8 @@ static char *ports(const json_t *list)
 
         sw_buf_puts(&b, i > 0 ? ", " : "");
         if (js_int(v[i], "PublicPort") != 0)
-            sw_buf_printf(&b, "%s%s%s:%lld->", v6 ? "[" : "", ip, v6 ? "]" : "", (long long)js_int(v[i], "PublicPort"));
+            sw_buf_printf(&b, "%s%s%s:%lld->", v6 ? "[" : "", ip, v6 ? "]" : "",
+                          (long long)js_int(v[i], "PublicPort"));
         sw_buf_printf(&b, "%lld/%s", (long long)js_int(v[i], "PrivatePort"), js_str(v[i], "Type"));
     }
     sw_free(v);
@@ -171,7 +175,8 @@ int container_run_ls(struct cli *cli, const struct args *args, struct sw_err *er
     return cmd_table(args_bool(args, "size") ? &sized_table : &container_table, rows, args, err);
 }
 
-static int put_frame(void *arg, enum frame_stream stream, const char *data, size_t n, struct sw_err *err)
+static int put_frame(void *arg, enum frame_stream stream, const char *data, size_t n,
+                     struct sw_err *err)
 {
     FILE *out = stream == FRAME_STDERR ? stderr : stdout;
 
@@ -229,13 +234,15 @@ int container_run_logs(struct cli *cli, const struct args *args, struct sw_err *
     return client_stream(c, &s, err);
 }
 
-static int act(struct cli *cli, const char *method, const char *name, const char *after, struct sw_err *err)
+static int act(struct cli *cli, const char *method, const char *name, const char *after,
+               struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     struct client *c = NULL;
 
     url_path(&url, "/containers/", name, after);
-    if (cli_client(cli, &c, err) < 0 || client_call(c, method, sw_buf_str(&url), NULL, NULL, err) < 0)
+    if (cli_client(cli, &c, err) < 0 ||
+        client_call(c, method, sw_buf_str(&url), NULL, NULL, err) < 0)
         return err->code;
     printf("%s\n", name);
     return 0;
@@ -244,8 +251,9 @@ static int act(struct cli *cli, const char *method, const char *name, const char
 static int stop_one(struct cli *cli, const struct args *args, const char *name, struct sw_err *err)
 {
     SW_CLEANUP(sw_free_ptr)
-    char *after = args_set(args, "timeout") ? cli_printf("/stop?t=%lld", (long long)args_int(args, "timeout"))
-                                            : cli_strdup("/stop");
+    char *after = args_set(args, "timeout")
+                      ? cli_printf("/stop?t=%lld", (long long)args_int(args, "timeout"))
+                      : cli_strdup("/stop");
 
     return act(cli, "POST", name, after, err);
 }
@@ -256,10 +264,12 @@ static int start_one(struct cli *cli, const struct args *args, const char *name,
     return act(cli, "POST", name, "/start", err);
 }
 
-static int remove_one(struct cli *cli, const struct args *args, const char *name, struct sw_err *err)
+static int remove_one(struct cli *cli, const struct args *args, const char *name,
+                      struct sw_err *err)
 {
     SW_CLEANUP(sw_free_ptr)
-    char *after = cli_printf("?v=%d&force=%d", args_bool(args, "volumes"), args_bool(args, "force"));
+    char *after =
+        cli_printf("?v=%d&force=%d", args_bool(args, "volumes"), args_bool(args, "force"));
 
     return act(cli, "DELETE", name, after, err);
 }
@@ -293,10 +303,14 @@ static int run_inspect(struct cli *cli, const struct args *args, struct sw_err *
 }
 
 const struct option container_ls_options[] = {
-    { "all", 'a', OPT_BOOL, NULL, "Show all containers (default shows just running)", NULL, NULL, false },
-    OPTION_FILTER, OPTION_FORMAT,
-    { "last", 'n', OPT_INT, NULL, "Show n last created containers (includes all states)", "-1", NULL, false },
-    { "latest", 'l', OPT_BOOL, NULL, "Show the latest created container (includes all states)", NULL, NULL, false },
+    { "all", 'a', OPT_BOOL, NULL, "Show all containers (default shows just running)", NULL, NULL,
+      false },
+    OPTION_FILTER,
+    OPTION_FORMAT,
+    { "last", 'n', OPT_INT, NULL, "Show n last created containers (includes all states)", "-1",
+      NULL, false },
+    { "latest", 'l', OPT_BOOL, NULL, "Show the latest created container (includes all states)",
+      NULL, NULL, false },
     { "no-trunc", 0, OPT_BOOL, NULL, "Don't truncate output", NULL, NULL, false },
     { "quiet", 'q', OPT_BOOL, NULL, "Only display container IDs", NULL, NULL, false },
     { "size", 's', OPT_BOOL, NULL, "Display total file sizes", NULL, NULL, false },
@@ -305,38 +319,74 @@ const struct option container_ls_options[] = {
 const struct option container_logs_options[] = {
     { "details", 0, OPT_BOOL, NULL, "Show extra details provided to logs", NULL, NULL, false },
     { "follow", 'f', OPT_BOOL, NULL, "Follow log output", NULL, NULL, false },
-    { "since", 0, OPT_STRING, NULL, "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)", NULL, NULL, false },
-    { "tail", 'n', OPT_STRING, NULL, "Number of lines to show from the end of the logs", "all", NULL, false },
+    { "since", 0, OPT_STRING, NULL,
+      "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 "
+      "minutes)",
+      NULL, NULL, false },
+    { "tail", 'n', OPT_STRING, NULL, "Number of lines to show from the end of the logs", "all",
+      NULL, false },
     { "timestamps", 't', OPT_BOOL, NULL, "Show timestamps", NULL, NULL, false },
-    { "until", 0, OPT_STRING, NULL, "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)", NULL, NULL, false },
+    { "until", 0, OPT_STRING, NULL,
+      "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for "
+      "42 minutes)",
+      NULL, NULL, false },
     OPTION_END,
 };
 const struct option container_stop_options[] = {
-    { "timeout", 't', OPT_INT, NULL, "Seconds to wait before killing the container", NULL, NULL, false },
+    { "timeout", 't', OPT_INT, NULL, "Seconds to wait before killing the container", NULL, NULL,
+      false },
     OPTION_END,
 };
 const struct option container_rm_options[] = {
-    { "force", 'f', OPT_BOOL, NULL, "Force the removal of a running container (uses SIGKILL)", NULL, NULL, false },
-    { "volumes", 'v', OPT_BOOL, NULL, "Remove anonymous volumes associated with the container", NULL, NULL, false },
+    { "force", 'f', OPT_BOOL, NULL, "Force the removal of a running container (uses SIGKILL)", NULL,
+      NULL, false },
+    { "volumes", 'v', OPT_BOOL, NULL, "Remove anonymous volumes associated with the container",
+      NULL, NULL, false },
     OPTION_END,
 };
 static const struct option inspect_options[] = { OPTION_INSPECT_FORMAT, OPTION_END };
 
 const struct command cmd_container[] = {
-    { .name = "inspect", .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-      .summary = "Display detailed information on one or more containers", .options = inspect_options, .min = 1,
-      .max = CMD_ANY, .run = run_inspect },
-    { .name = "logs", .usage = "[OPTIONS] CONTAINER", .summary = "Fetch the logs of a container",
-      .options = container_logs_options, .min = 1, .max = 1, .run = container_run_logs },
-    { .name = "ls", .aliases = "list ps", .usage = "[OPTIONS]", .summary = "List containers",
-      .options = container_ls_options, .run = container_run_ls },
-    { .name = "rm", .aliases = "remove", .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-      .summary = "Remove one or more containers", .options = container_rm_options, .min = 1, .max = CMD_ANY,
+    { .name = "inspect",
+      .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+      .summary = "Display detailed information on one or more containers",
+      .options = inspect_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = run_inspect },
+    { .name = "logs",
+      .usage = "[OPTIONS] CONTAINER",
+      .summary = "Fetch the logs of a container",
+      .options = container_logs_options,
+      .min = 1,
+      .max = 1,
+      .run = container_run_logs },
+    { .name = "ls",
+      .aliases = "list ps",
+      .usage = "[OPTIONS]",
+      .summary = "List containers",
+      .options = container_ls_options,
+      .run = container_run_ls },
+    { .name = "rm",
+      .aliases = "remove",
+      .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+      .summary = "Remove one or more containers",
+      .options = container_rm_options,
+      .min = 1,
+      .max = CMD_ANY,
       .run = container_run_rm },
-    { .name = "start", .usage = "CONTAINER [CONTAINER...]", .summary = "Start one or more stopped containers",
-      .min = 1, .max = CMD_ANY, .run = container_run_start },
-    { .name = "stop", .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
-      .summary = "Stop one or more running containers", .options = container_stop_options, .min = 1,
-      .max = CMD_ANY, .run = container_run_stop },
+    { .name = "start",
+      .usage = "CONTAINER [CONTAINER...]",
+      .summary = "Start one or more stopped containers",
+      .min = 1,
+      .max = CMD_ANY,
+      .run = container_run_start },
+    { .name = "stop",
+      .usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+      .summary = "Stop one or more running containers",
+      .options = container_stop_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = container_run_stop },
     { .name = NULL },
 };

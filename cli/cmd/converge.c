@@ -14,9 +14,10 @@
 /* Order of states; the numbers are the progress shown. 0: unknown. */
 static long state_number(const char *s)
 {
-    static const char *const states[] = { "new",      "allocated", "pending",  "assigned", "accepted",
-                                          "preparing", "ready",     "starting", "running",  "complete",
-                                          "shutdown", "failed",    "rejected" };
+    static const char *const states[] = { "new",      "allocated", "pending",  "assigned",
+                                          "accepted", "preparing", "ready",    "starting",
+                                          "running",  "complete",  "shutdown", "failed",
+                                          "rejected" };
 
     for (size_t i = 0; i < SW_ARRAY_LEN(states); i++) {
         if (strcmp(states[i], s) == 0)
@@ -42,7 +43,8 @@ static bool is_terminal(long state)
 
 bool converge_is_job(const json_t *service)
 {
-    return js_get(service, "Spec.Mode.ReplicatedJob") != NULL || js_get(service, "Spec.Mode.GlobalJob") != NULL;
+    return js_get(service, "Spec.Mode.ReplicatedJob") != NULL ||
+           js_get(service, "Spec.Mode.GlobalJob") != NULL;
 }
 
 /* Tasks may end by themselves and then stay ended. */
@@ -77,7 +79,8 @@ static char *one_line(const char *error)
     return s;
 }
 
-static void draw_task(struct progress *p, const char *id, const json_t *task, long current, long total)
+static void draw_task(struct progress *p, const char *id, const json_t *task, long current,
+                      long total)
 {
     SW_CLEANUP(sw_free_ptr) char *text = NULL;
 
@@ -103,7 +106,8 @@ static void draw_service_task(struct progress *p, const struct converge_input *i
 static void draw_overall(struct progress *p, long up, long wanted, bool rollback)
 {
     SW_CLEANUP(sw_free_ptr)
-    char *text = cli_printf("%s%ld out of %ld tasks", rollback ? "rolling back update: " : "", up, wanted);
+    char *text =
+        cli_printf("%s%ld out of %ld tasks", rollback ? "rolling back update: " : "", up, wanted);
 
     progress_put(p, "overall progress", text, 0, 0);
 }
@@ -124,7 +128,8 @@ static bool is_known(const json_t *task)
 /* Key of a task in its service: slot or node. */
 static char *place_of(const json_t *task, bool by_node)
 {
-    return by_node ? cli_strdup(js_str(task, "NodeID")) : cli_printf("%08lld", (long long)js_int(task, "Slot"));
+    return by_node ? cli_strdup(js_str(task, "NodeID"))
+                   : cli_printf("%08lld", (long long)js_int(task, "Slot"));
 }
 
 /* One task per slot or node, in an object whose values are the tasks. */
@@ -259,11 +264,13 @@ static void draw_job(struct progress *p, long completed, long total)
     progress_put(p, "job progress", text, completed, total);
 }
 
-static void draw_active(struct progress *p, long active, long total, long completed, long concurrent)
+static void draw_active(struct progress *p, long active, long total, long completed,
+                        long concurrent)
 {
     long wanted = SW_MIN(total - completed, concurrent);
     SW_CLEANUP(sw_free_ptr)
-    char *text = cli_printf("%*ld out of %*ld tasks", digits(concurrent), active, digits(concurrent), wanted);
+    char *text = cli_printf("%*ld out of %*ld tasks", digits(concurrent), active,
+                            digits(concurrent), wanted);
 
     progress_put(p, "active tasks", text, 0, 0);
 }
@@ -280,8 +287,9 @@ static json_t *job_tasks(const struct converge *c, const struct converge_input *
         SW_CLEANUP(sw_free_ptr) char *key = place_of(task, by_node);
         json_t *old = json_object_get(chosen, key);
 
-        if (js_get(task, "JobIteration") == NULL || js_int(task, "JobIteration.Index") != c->iteration ||
-            !is_known(task) || (by_node && c->initialized && !strv_has(&c->nodes, key)))
+        if (js_get(task, "JobIteration") == NULL ||
+            js_int(task, "JobIteration.Index") != c->iteration || !is_known(task) ||
+            (by_node && c->initialized && !strv_has(&c->nodes, key)))
             continue;
         if (old == NULL || observed(old) > observed(task))
             json_object_set(chosen, key, task);
@@ -289,7 +297,8 @@ static json_t *job_tasks(const struct converge *c, const struct converge_input *
     return chosen;
 }
 
-static bool step_replicated_job(struct converge *c, const struct converge_input *in, struct progress *p)
+static bool step_replicated_job(struct converge *c, const struct converge_input *in,
+                                struct progress *p)
 {
     long total = (long)js_int(in->service, "Spec.Mode.ReplicatedJob.TotalCompletions");
     long concurrent = (long)js_int(in->service, "Spec.Mode.ReplicatedJob.MaxConcurrent");
@@ -369,7 +378,9 @@ int converge_step(struct converge *c, const struct converge_input *in, struct pr
     else if (js_get(mode, "GlobalJob") != NULL)
         *converged = step_global_job(c, in, p);
     else
-        return sw_err_set(err, SW_E_INVALID, js_get(mode, "Replicated") != NULL ? "no replica count" : "unrecognized service mode");
+        return sw_err_set(err, SW_E_INVALID,
+                          js_get(mode, "Replicated") != NULL ? "no replica count"
+                                                             : "unrecognized service mode");
     return 0;
 }
 

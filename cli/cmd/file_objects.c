@@ -14,14 +14,24 @@
 #define CONFIG_MAX (1000u << 10)
 
 static const struct table_column columns[] = {
-    { "ID", "ID" },           { "Name", "NAME" },       { "Driver", "DRIVER" },
-    { "CreatedAt", "CREATED" }, { "UpdatedAt", "UPDATED" }, { "Labels", "LABELS" },
+    { "ID", "ID" },
+    { "Name", "NAME" },
+    { "Driver", "DRIVER" },
+    { "CreatedAt", "CREATED" },
+    { "UpdatedAt", "UPDATED" },
+    { "Labels", "LABELS" },
 };
 static const struct table secret_table = {
-    columns, SW_ARRAY_LEN(columns), "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.CreatedAt}}\t{{.UpdatedAt}}", "ID",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.CreatedAt}}\t{{.UpdatedAt}}",
+    "ID",
 };
 static const struct table config_table = {
-    columns, SW_ARRAY_LEN(columns), "{{.ID}}\t{{.Name}}\t{{.CreatedAt}}\t{{.UpdatedAt}}", "ID",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.ID}}\t{{.Name}}\t{{.CreatedAt}}\t{{.UpdatedAt}}",
+    "ID",
 };
 
 static json_t *row_of(const json_t *o, bool secret)
@@ -104,19 +114,22 @@ static int remove_path(struct cli *cli, const char *before, const char *name, st
     struct client *c = NULL;
 
     url_path(&url, before, name, "");
-    if (cli_client(cli, &c, err) < 0 || client_call(c, "DELETE", sw_buf_str(&url), NULL, NULL, err) < 0)
+    if (cli_client(cli, &c, err) < 0 ||
+        client_call(c, "DELETE", sw_buf_str(&url), NULL, NULL, err) < 0)
         return err->code;
     printf("%s\n", name);
     return 0;
 }
 
-static int remove_secret(struct cli *cli, const struct args *args, const char *name, struct sw_err *err)
+static int remove_secret(struct cli *cli, const struct args *args, const char *name,
+                         struct sw_err *err)
 {
     (void)args;
     return remove_path(cli, "/secrets/", name, err);
 }
 
-static int remove_config(struct cli *cli, const struct args *args, const char *name, struct sw_err *err)
+static int remove_config(struct cli *cli, const struct args *args, const char *name,
+                         struct sw_err *err)
 {
     (void)args;
     return remove_path(cli, "/configs/", name, err);
@@ -174,7 +187,8 @@ static int config_inspect(struct cli *cli, const struct args *args, struct sw_er
     return cmd_inspect(cli, args, get_config, config_pretty, err);
 }
 
-static const struct option ls_options[] = { OPTION_FILTER, OPTION_FORMAT, OPTION_QUIET_IDS, OPTION_END };
+static const struct option ls_options[] = { OPTION_FILTER, OPTION_FORMAT, OPTION_QUIET_IDS,
+                                            OPTION_END };
 static const struct option inspect_options[] = { OPTION_INSPECT_FORMAT, OPTION_PRETTY, OPTION_END };
 static const struct option secret_create_options[] = {
     { "driver", 'd', OPT_STRING, NULL, "Secret driver", NULL, NULL, false },
@@ -189,28 +203,63 @@ static const struct option config_create_options[] = {
 };
 
 const struct command cmd_secret[] = {
-    { .name = "create", .usage = "[OPTIONS] SECRET [file|-]",
-      .summary = "Create a secret from a file or STDIN as content", .options = secret_create_options, .min = 1,
-      .max = 2, .run = secret_create },
-    { .name = "inspect", .usage = "[OPTIONS] SECRET [SECRET...]",
-      .summary = "Display detailed information on one or more secrets", .options = inspect_options, .min = 1,
-      .max = CMD_ANY, .run = secret_inspect },
-    { .name = "ls", .aliases = "list", .usage = "[OPTIONS]", .summary = "List secrets", .options = ls_options,
+    { .name = "create",
+      .usage = "[OPTIONS] SECRET [file|-]",
+      .summary = "Create a secret from a file or STDIN as content",
+      .options = secret_create_options,
+      .min = 1,
+      .max = 2,
+      .run = secret_create },
+    { .name = "inspect",
+      .usage = "[OPTIONS] SECRET [SECRET...]",
+      .summary = "Display detailed information on one or more secrets",
+      .options = inspect_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = secret_inspect },
+    { .name = "ls",
+      .aliases = "list",
+      .usage = "[OPTIONS]",
+      .summary = "List secrets",
+      .options = ls_options,
       .run = secret_ls },
-    { .name = "rm", .aliases = "remove", .usage = "SECRET [SECRET...]", .summary = "Remove one or more secrets",
-      .min = 1, .max = CMD_ANY, .run = secret_rm },
+    { .name = "rm",
+      .aliases = "remove",
+      .usage = "SECRET [SECRET...]",
+      .summary = "Remove one or more secrets",
+      .min = 1,
+      .max = CMD_ANY,
+      .run = secret_rm },
     { .name = NULL },
 };
 
 const struct command cmd_config[] = {
-    { .name = "create", .usage = "[OPTIONS] CONFIG file|-", .summary = "Create a config from a file or STDIN",
-      .options = config_create_options, .min = 2, .max = 2, .run = config_create },
-    { .name = "inspect", .usage = "[OPTIONS] CONFIG [CONFIG...]",
-      .summary = "Display detailed information on one or more configs", .options = inspect_options, .min = 1,
-      .max = CMD_ANY, .run = config_inspect },
-    { .name = "ls", .aliases = "list", .usage = "[OPTIONS]", .summary = "List configs", .options = ls_options,
+    { .name = "create",
+      .usage = "[OPTIONS] CONFIG file|-",
+      .summary = "Create a config from a file or STDIN",
+      .options = config_create_options,
+      .min = 2,
+      .max = 2,
+      .run = config_create },
+    { .name = "inspect",
+      .usage = "[OPTIONS] CONFIG [CONFIG...]",
+      .summary = "Display detailed information on one or more configs",
+      .options = inspect_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = config_inspect },
+    { .name = "ls",
+      .aliases = "list",
+      .usage = "[OPTIONS]",
+      .summary = "List configs",
+      .options = ls_options,
       .run = config_ls },
-    { .name = "rm", .aliases = "remove", .usage = "CONFIG [CONFIG...]", .summary = "Remove one or more configs",
-      .min = 1, .max = CMD_ANY, .run = config_rm },
+    { .name = "rm",
+      .aliases = "remove",
+      .usage = "CONFIG [CONFIG...]",
+      .summary = "Remove one or more configs",
+      .min = 1,
+      .max = CMD_ANY,
+      .run = config_rm },
     { .name = NULL },
 };

@@ -11,16 +11,26 @@
 #include "common/base/time.h"
 
 static const struct table_column columns[] = {
-    { "Repository", "REPOSITORY" }, { "Tag", "TAG" },          { "Digest", "DIGEST" },
-    { "ID", "IMAGE ID" },           { "CreatedSince", "CREATED" }, { "CreatedAt", "CREATED AT" },
-    { "Size", "SIZE" },             { "Containers", "CONTAINERS" },
+    { "Repository", "REPOSITORY" },
+    { "Tag", "TAG" },
+    { "Digest", "DIGEST" },
+    { "ID", "IMAGE ID" },
+    { "CreatedSince", "CREATED" },
+    { "CreatedAt", "CREATED AT" },
+    { "Size", "SIZE" },
+    { "Containers", "CONTAINERS" },
 };
 static const struct table image_table = {
-    columns, SW_ARRAY_LEN(columns), "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}", "ID",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+    "ID",
 };
 static const struct table digest_table = {
-    columns, SW_ARRAY_LEN(columns),
-    "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}", "ID",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+    "ID",
 };
 
 static char *size_text(double bytes, int digits)
@@ -31,7 +41,8 @@ static char *size_text(double bytes, int digits)
     return cli_take(&b);
 }
 
-static json_t *row_of(const json_t *image, const char *repository, const char *tag, const char *digest, bool full)
+static json_t *row_of(const json_t *image, const char *repository, const char *tag,
+                      const char *digest, bool full)
 {
     int64_t created = js_int(image, "Created") * SW_NS_PER_S;
     SW_CLEANUP(sw_free_ptr) char *id = cmd_id(js_str(image, "Id"), full);
@@ -93,9 +104,11 @@ static void add_rows(json_t *rows, const json_t *image, bool full)
     }
     if (json_array_size(tags) == 0) {
         SW_CLEANUP(sw_free_ptr) char *name = NULL;
-        const char *digest = js_len(image, "RepoDigests") > 0
-                                 ? text_cut(json_string_value(json_array_get(js_get(image, "RepoDigests"), 0)), '@', &name)
-                                 : NULL;
+        const char *digest =
+            js_len(image, "RepoDigests") > 0
+                ? text_cut(json_string_value(json_array_get(js_get(image, "RepoDigests"), 0)), '@',
+                           &name)
+                : NULL;
 
         json_array_append_new(rows, row_of(image, name != NULL ? name : "<none>", "<none>",
                                            digest != NULL ? digest : "<none>", full));
@@ -115,7 +128,8 @@ int image_run_ls(struct cli *cli, const struct args *args, struct sw_err *err)
         return err->code;
     if (args->pos.n > 0)
         filters_set(filters, "reference", args->pos.v[0]);
-    if (cmd_list(cli, args_bool(args, "all") ? "/images/json?all=1" : "/images/json", filters, &images, err) < 0)
+    if (cmd_list(cli, args_bool(args, "all") ? "/images/json?all=1" : "/images/json", filters,
+                 &images, err) < 0)
         return err->code;
     json_array_foreach(images, i, image)
     {
@@ -125,16 +139,24 @@ int image_run_ls(struct cli *cli, const struct args *args, struct sw_err *err)
 }
 
 static const struct table_column history_columns[] = {
-    { "ID", "IMAGE" },   { "CreatedSince", "CREATED" }, { "CreatedAt", "CREATED AT" },
-    { "CreatedBy", "CREATED BY" }, { "Size", "SIZE" },    { "Comment", "COMMENT" },
+    { "ID", "IMAGE" },
+    { "CreatedSince", "CREATED" },
+    { "CreatedAt", "CREATED AT" },
+    { "CreatedBy", "CREATED BY" },
+    { "Size", "SIZE" },
+    { "Comment", "COMMENT" },
 };
 static const struct table history_human = {
-    history_columns, SW_ARRAY_LEN(history_columns),
-    "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}", "ID",
+    history_columns,
+    SW_ARRAY_LEN(history_columns),
+    "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
+    "ID",
 };
 static const struct table history_exact = {
-    history_columns, SW_ARRAY_LEN(history_columns),
-    "{{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}", "ID",
+    history_columns,
+    SW_ARRAY_LEN(history_columns),
+    "{{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
+    "ID",
 };
 
 /* At most @max code points, the last an ellipsis. */
@@ -172,7 +194,8 @@ static json_t *history_row(const json_t *h, bool full, bool human)
             *p = ' ';
     }
     shown = full ? cli_strdup(by) : ellipsis(by, 45);
-    size = human ? size_text((double)js_int(h, "Size"), 3) : cli_printf("%lld", (long long)js_int(h, "Size"));
+    size = human ? size_text((double)js_int(h, "Size"), 3)
+                 : cli_printf("%lld", (long long)js_int(h, "Size"));
     sw_rfc3339(created, at);
     js_set_str(row, "ID", id);
     js_set_str(row, "CreatedSince", created <= 0 ? "N/A" : since);

@@ -23,8 +23,10 @@ static int open_input(const char *path, int *fd, struct sw_err *err)
 int image_run_load(struct cli *cli, const struct args *args, struct sw_err *err)
 {
     bool quiet = args_bool(args, "quiet") || !isatty(STDOUT_FILENO);
-    struct client_stream s = { .method = "POST", .path = quiet ? "/images/load?quiet=1" : "/images/load?quiet=0",
-                               .upload_fd = STDIN_FILENO, .content_type = "application/x-tar" };
+    struct client_stream s = { .method = "POST",
+                               .path = quiet ? "/images/load?quiet=1" : "/images/load?quiet=0",
+                               .upload_fd = STDIN_FILENO,
+                               .content_type = "application/x-tar" };
     SW_CLEANUP(sw_close_ptr) int fd = -1;
 
     if (args_set(args, "input")) {
@@ -44,7 +46,9 @@ int image_run_import(struct cli *cli, const struct args *args, struct sw_err *er
     bool remote = strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0;
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     SW_CLEANUP(sw_close_ptr) int fd = -1;
-    struct client_stream s = { .method = "POST", .upload_fd = -1, .content_type = "application/x-tar" };
+    struct client_stream s = { .method = "POST",
+                               .upload_fd = -1,
+                               .content_type = "application/x-tar" };
 
     if (strcmp(source, "-") == 0)
         s.upload_fd = STDIN_FILENO;
@@ -126,7 +130,8 @@ static int bad_reference(const char *name, struct sw_err *err)
     SW_CLEANUP(sw_free_ptr) char *bare = cli_strndup(name, strcspn(name, ":@"));
 
     if (upper)
-        return sw_err_set(err, SW_E_INVALID, "invalid reference format: repository name (%s%s) must be lowercase",
+        return sw_err_set(err, SW_E_INVALID,
+                          "invalid reference format: repository name (%s%s) must be lowercase",
                           strchr(bare, '/') == NULL ? "library/" : "", bare);
     return sw_err_set(err, SW_E_INVALID, "invalid reference format");
 }
@@ -164,12 +169,12 @@ int image_run_pull(struct cli *cli, const struct args *args, struct sw_err *err)
     s.path = sw_buf_str(&url);
     if (stream_request(cli, &s, quiet, err) < 0)
         return err->code;
-    SW_CLEANUP(sw_free_ptr) char *full = strcmp(ref.domain, "docker.io") == 0 && !quiet
-                                             ? cli_printf("%s/%s%s%s%s%s", ref.domain, ref.path,
-                                                          ref.tag != NULL ? ":" : "", ref.tag != NULL ? ref.tag : "",
-                                                          ref.digest != NULL ? "@" : "",
-                                                          ref.digest != NULL ? ref.digest : "")
-                                             : cli_strdup(familiar);
+    SW_CLEANUP(sw_free_ptr)
+    char *full = strcmp(ref.domain, "docker.io") == 0 && !quiet
+                     ? cli_printf("%s/%s%s%s%s%s", ref.domain, ref.path, ref.tag != NULL ? ":" : "",
+                                  ref.tag != NULL ? ref.tag : "", ref.digest != NULL ? "@" : "",
+                                  ref.digest != NULL ? ref.digest : "")
+                     : cli_strdup(familiar);
     printf("%s\n", full);
     return 0;
 }
@@ -182,7 +187,9 @@ int image_run_push(struct cli *cli, const struct args *args, struct sw_err *err)
     SW_CLEANUP(sw_free_ptr) char *found = auth_header(name);
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     /* A push always carries the header: "{}" is nobody. */
-    struct client_stream s = { .method = "POST", .upload_fd = -1, .registry_auth = found != NULL ? found : "e30=" };
+    struct client_stream s = { .method = "POST",
+                               .upload_fd = -1,
+                               .registry_auth = found != NULL ? found : "e30=" };
 
     if (!imageref_parse(name, &ref))
         return bad_reference(name, err);
@@ -202,6 +209,7 @@ int image_run_push(struct cli *cli, const struct args *args, struct sw_err *err)
     if (stream_request(cli, &s, args_bool(args, "quiet"), err) < 0)
         return err->code;
     if (args_bool(args, "quiet"))
-        printf("%s/%s%s%s\n", ref.domain, ref.path, ref.tag != NULL ? ":" : "", ref.tag != NULL ? ref.tag : "");
+        printf("%s/%s%s%s\n", ref.domain, ref.path, ref.tag != NULL ? ":" : "",
+               ref.tag != NULL ? ref.tag : "");
     return 0;
 }

@@ -9,23 +9,30 @@
 #include "common/base/time.h"
 
 static const char server_template[] =
-    "\nServer:\n Containers: {{.Containers}}\n  Running: {{.ContainersRunning}}\n  Paused: {{.ContainersPaused}}\n"
+    "\nServer:\n Containers: {{.Containers}}\n  Running: {{.ContainersRunning}}\n  Paused: "
+    "{{.ContainersPaused}}\n"
     "  Stopped: {{.ContainersStopped}}\n Images: {{.Images}}\n"
-    "{{- if .ServerVersion}}\n Server Version: {{.ServerVersion}}{{end}}\n Storage Driver: {{.Driver}}\n"
+    "{{- if .ServerVersion}}\n Server Version: {{.ServerVersion}}{{end}}\n Storage Driver: "
+    "{{.Driver}}\n"
     "{{- range .DriverStatus}}\n  {{index . 0}}: {{index . 1}}{{end}}\n"
     "{{- if .LoggingDriver}}\n Logging Driver: {{.LoggingDriver}}{{end}}\n"
     "{{- if .CgroupDriver}}\n Cgroup Driver: {{.CgroupDriver}}{{end}}\n"
     "{{- if .CgroupVersion}}\n Cgroup Version: {{.CgroupVersion}}{{end}}\n"
-    " Plugins:\n  Volume: {{join .Plugins.Volume \" \"}}\n  Network: {{join .Plugins.Network \" \"}}\n"
-    "{{- if .Plugins.Authorization}}\n  Authorization: {{join .Plugins.Authorization \" \"}}{{end}}\n"
+    " Plugins:\n  Volume: {{join .Plugins.Volume \" \"}}\n  Network: {{join .Plugins.Network \" "
+    "\"}}\n"
+    "{{- if .Plugins.Authorization}}\n  Authorization: {{join .Plugins.Authorization \" "
+    "\"}}{{end}}\n"
     "  Log: {{join .Plugins.Log \" \"}}\n"
     " Swarm: {{.Swarm.LocalNodeState}}\n"
     "{{- if .ShowSwarm}}\n  NodeID: {{.Swarm.NodeID}}\n"
     "{{- if .Swarm.Error}}\n  Error: {{.Swarm.Error}}{{end}}\n"
     "  Is Manager: {{.Swarm.ControlAvailable}}\n"
-    "{{- if .ShowCluster}}\n  ClusterID: {{.Swarm.Cluster.ID}}\n  Managers: {{.Swarm.Managers}}\n  Nodes: {{.Swarm.Nodes}}\n"
-    "{{- if .Pools}}\n  Default Address Pool: {{.Pools}}\n  SubnetSize: {{.Swarm.Cluster.SubnetSize}}{{end}}\n"
-    "{{- if .Swarm.Cluster.DataPathPort}}\n  Data Path Port: {{.Swarm.Cluster.DataPathPort}}{{end}}\n"
+    "{{- if .ShowCluster}}\n  ClusterID: {{.Swarm.Cluster.ID}}\n  Managers: {{.Swarm.Managers}}\n  "
+    "Nodes: {{.Swarm.Nodes}}\n"
+    "{{- if .Pools}}\n  Default Address Pool: {{.Pools}}\n  SubnetSize: "
+    "{{.Swarm.Cluster.SubnetSize}}{{end}}\n"
+    "{{- if .Swarm.Cluster.DataPathPort}}\n  Data Path Port: "
+    "{{.Swarm.Cluster.DataPathPort}}{{end}}\n"
     "  Orchestration:\n   Task History Retention Limit: {{.History}}\n"
     "  Raft:\n   Snapshot Interval: {{.Raft.SnapshotInterval}}\n"
     "{{- if .HasOld}}\n   Number of Old Snapshots to Retain: {{.Raft.KeepOldSnapshots}}{{end}}\n"
@@ -35,14 +42,18 @@ static const char server_template[] =
     "  Autolock Managers: {{.Autolock}}\n  Root Rotation In Progress: {{.Rotating}}{{end}}\n"
     "  Node Address: {{.Swarm.NodeAddr}}\n"
     "{{- if .Managers}}\n  Manager Addresses:{{range .Managers}}\n   {{.}}{{end}}{{end}}{{end}}\n"
-    "{{- if .Runtimes}}\n Runtimes:{{range $k, $v := .Runtimes}} {{$k}}{{end}}\n Default Runtime: {{.DefaultRuntime}}{{end}}\n"
+    "{{- if .Runtimes}}\n Runtimes:{{range $k, $v := .Runtimes}} {{$k}}{{end}}\n Default Runtime: "
+    "{{.DefaultRuntime}}{{end}}\n"
     "{{- if .InitBinary}}\n Init Binary: {{.InitBinary}}{{end}}\n"
     "{{- if .ContainerdCommit.ID}}\n containerd version: {{.ContainerdCommit.ID}}{{end}}\n"
     "{{- if .RuncCommit.ID}}\n runc version: {{.RuncCommit.ID}}{{end}}\n"
     "{{- if .InitCommit.ID}}\n init version: {{.InitCommit.ID}}{{end}}\n"
-    "{{- if .Security}}\n Security Options:{{range .Security}}\n  {{.Name}}{{range .Options}}\n   {{.}}{{end}}{{end}}{{end}}\n"
-    " Kernel Version: {{.KernelVersion}}\n Operating System: {{.OperatingSystem}}\n OSType: {{.OSType}}\n"
-    " Architecture: {{.Architecture}}\n CPUs: {{.NCPU}}\n Total Memory: {{.Memory}}\n Name: {{.Name}}\n ID: {{.ID}}\n"
+    "{{- if .Security}}\n Security Options:{{range .Security}}\n  {{.Name}}{{range .Options}}\n   "
+    "{{.}}{{end}}{{end}}{{end}}\n"
+    " Kernel Version: {{.KernelVersion}}\n Operating System: {{.OperatingSystem}}\n OSType: "
+    "{{.OSType}}\n"
+    " Architecture: {{.Architecture}}\n CPUs: {{.NCPU}}\n Total Memory: {{.Memory}}\n Name: "
+    "{{.Name}}\n ID: {{.ID}}\n"
     " Docker Root Dir: {{.DockerRootDir}}\n Debug Mode: {{.Debug}}\n"
     "{{- if .Labels}}\n Labels:{{range .Labels}}\n  {{.}}{{end}}{{end}}\n"
     " Experimental: {{.ExperimentalBuild}}\n"
@@ -65,8 +76,9 @@ static void cluster(json_t *c)
     size_t i;
     json_t *p;
 
-    js_set_bool(c, "ShowCluster", js_bool(c, "Swarm.ControlAvailable") && *js_str(c, "Swarm.Error") == '\0' &&
-                                      js_get(c, "Swarm.Cluster") != NULL);
+    js_set_bool(c, "ShowCluster",
+                js_bool(c, "Swarm.ControlAvailable") && *js_str(c, "Swarm.Error") == '\0' &&
+                    js_get(c, "Swarm.Cluster") != NULL);
     json_array_foreach(js_get(c, "Swarm.Cluster.DefaultAddrPool"), i, p)
     {
         sw_buf_printf(&pools, "%s  ", json_string_value(p));
@@ -160,10 +172,12 @@ static void warn(const json_t *info)
     json_t *w;
 
     if (js_bool(info, "Swarm.ControlAvailable") && js_int(info, "Swarm.Managers") == 2)
-        fprintf(stderr, "WARNING: Running Swarm in a two-manager configuration. This configuration provides\n"
-                        "         no fault tolerance, and poses a high risk to lose control over the cluster.\n"
-                        "         Refer to https://docs.docker.com/engine/swarm/admin_guide/ to configure the\n"
-                        "         Swarm for fault-tolerance.\n\n");
+        fprintf(
+            stderr,
+            "WARNING: Running Swarm in a two-manager configuration. This configuration provides\n"
+            "         no fault tolerance, and poses a high risk to lose control over the cluster.\n"
+            "         Refer to https://docs.docker.com/engine/swarm/admin_guide/ to configure the\n"
+            "         Swarm for fault-tolerance.\n\n");
     json_array_foreach(js_get(info, "Warnings"), i, w)
     {
         fprintf(stderr, "%s\n", json_string_value(w));
@@ -188,7 +202,8 @@ int system_run_info(struct cli *cli, const struct args *args, struct sw_err *err
     }
     c = json_deep_copy(info);
     state = js_str(info, "Swarm.LocalNodeState");
-    js_set_bool(c, "ShowSwarm", strcmp(state, "inactive") != 0 && strcmp(state, "locked") != 0 && *state != '\0');
+    js_set_bool(c, "ShowSwarm",
+                strcmp(state, "inactive") != 0 && strcmp(state, "locked") != 0 && *state != '\0');
     cluster(c);
     managers(c);
     security(c);

@@ -65,12 +65,13 @@ static int add(struct inspected *x, const struct sw_buf *raw, struct sw_err *err
     return 0;
 }
 
-int cmd_inspect_names(struct cli *cli, const struct strv *names, const char *format, inspect_get get,
-                      inspect_pretty pretty, struct sw_err *err)
+int cmd_inspect_names(struct cli *cli, const struct strv *names, const char *format,
+                      inspect_get get, inspect_pretty pretty, struct sw_err *err)
 {
     SW_CLEANUP(tmpl_free_ptr) struct tmpl *tm = NULL;
     SW_CLEANUP(strv_fini) struct strv failures = { 0 };
-    struct inspected x = { .cli = cli, .pretty = *format == '\0' ? pretty : NULL,
+    struct inspected x = { .cli = cli,
+                           .pretty = *format == '\0' ? pretty : NULL,
                            .compact = strcmp(format, "json") == 0 };
 
     if (*format != '\0' && !x.compact) {
@@ -110,5 +111,6 @@ int cmd_inspect(struct cli *cli, const struct args *args, inspect_get get, inspe
 
     if (human && *args_str(args, "format") != '\0')
         return sw_err_set(err, SW_E_INVALID, "--format is incompatible with human friendly format");
-    return cmd_inspect_names(cli, &args->pos, args_str(args, "format"), get, human ? pretty : NULL, err);
+    return cmd_inspect_names(cli, &args->pos, args_str(args, "format"), get, human ? pretty : NULL,
+                             err);
 }

@@ -13,7 +13,8 @@ struct names {
 
 void names_init(struct names *n, struct cli *cli, bool off);
 void names_fini(struct names *n);
-const char *names_node(struct names *n, const char *id); /* the id itself when nobody knows; "" for "" */
+const char *names_node(struct names *n,
+                       const char *id); /* the id itself when nobody knows; "" for "" */
 const char *names_service(struct names *n, const char *id);
 /** names_self() - "self" becomes this node's id, all else stays. @out: returned. */
 int names_self(struct cli *cli, const char *name, char **out, struct sw_err *err);

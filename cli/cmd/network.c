@@ -9,12 +9,15 @@
 #include "common/base/macro.h"
 
 static const struct table_column columns[] = {
-    { "ID", "NETWORK ID" }, { "Name", "NAME" },   { "Driver", "DRIVER" },   { "Scope", "SCOPE" },
-    { "IPv4", "IPV4" },     { "IPv6", "IPV6" },   { "Internal", "INTERNAL" }, { "Labels", "LABELS" },
-    { "CreatedAt", "CREATED AT" },
+    { "ID", "NETWORK ID" },     { "Name", "NAME" },     { "Driver", "DRIVER" },
+    { "Scope", "SCOPE" },       { "IPv4", "IPV4" },     { "IPv6", "IPV6" },
+    { "Internal", "INTERNAL" }, { "Labels", "LABELS" }, { "CreatedAt", "CREATED AT" },
 };
 static const struct table network_table = {
-    columns, SW_ARRAY_LEN(columns), "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", "ID",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
+    "ID",
 };
 
 static const char *yes_no(bool b)
@@ -51,7 +54,8 @@ static int run_ls(struct cli *cli, const struct args *args, struct sw_err *err)
     size_t i;
     json_t *n;
 
-    if (cmd_filters(args, &filters, err) < 0 || cmd_list(cli, "/networks", filters, &networks, err) < 0)
+    if (cmd_filters(args, &filters, err) < 0 ||
+        cmd_list(cli, "/networks", filters, &networks, err) < 0)
         return err->code;
     json_array_foreach(networks, i, n)
     {
@@ -82,7 +86,8 @@ static int run_create(struct cli *cli, const struct args *args, struct sw_err *e
         js_set_bool(b, "EnableIPv4", args_bool(args, "ipv4"));
     if (args_set(args, "ipv6"))
         js_set_bool(b, "EnableIPv6", args_bool(args, "ipv6"));
-    js_set_str(b, "IPAM.Driver", args_set(args, "ipam-driver") ? args_str(args, "ipam-driver") : "default");
+    js_set_str(b, "IPAM.Driver",
+               args_set(args, "ipam-driver") ? args_str(args, "ipam-driver") : "default");
     set_map(b, args, "ipam-opt", "IPAM.Options");
     if (network_ipam(args, js_arr(b, "IPAM.Config"), err) < 0)
         return err->code;
@@ -98,7 +103,8 @@ static int run_create(struct cli *cli, const struct args *args, struct sw_err *e
     set_map(b, args, "label", "Labels");
     js_set_str(b, "Name", args->pos.v[0]);
     js_set_bool(b, "CheckDuplicate", true); /* asked for up to API 1.43 */
-    if (cli_client(cli, &c, err) < 0 || client_call(c, "POST", "/networks/create", b, &answer, err) < 0)
+    if (cli_client(cli, &c, err) < 0 ||
+        client_call(c, "POST", "/networks/create", b, &answer, err) < 0)
         return err->code;
     if (*js_str(answer, "Warning") != '\0')
         fprintf(stderr, "WARNING: %s\n", js_str(answer, "Warning"));
@@ -106,7 +112,8 @@ static int run_create(struct cli *cli, const struct args *args, struct sw_err *e
     return 0;
 }
 
-static int remove_one(struct cli *cli, const struct args *args, const char *name, struct sw_err *err)
+static int remove_one(struct cli *cli, const struct args *args, const char *name,
+                      struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     json_auto_t *network = NULL;
@@ -117,10 +124,13 @@ static int remove_one(struct cli *cli, const struct args *args, const char *name
     if (cli_client(cli, &c, err) < 0)
         return err->code;
     if (cmd_get(cli, "/networks/", name, &network, err) == 0 && js_bool(network, "Ingress") &&
-        !cmd_confirm("WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm "
-                     "run the same docker engine version. Otherwise, removal may not be effective and "
-                     "functionality of newly create ingress networks will be impaired.\nAre you sure you want "
-                     "to continue?"))
+        !cmd_confirm(
+            "WARNING! Before removing the routing-mesh network, make sure all the nodes in your "
+            "swarm "
+            "run the same docker engine version. Otherwise, removal may not be effective and "
+            "functionality of newly create ingress networks will be impaired.\nAre you sure you "
+            "want "
+            "to continue?"))
         return 0;
     r = client_call(c, "DELETE", sw_buf_str(&url), NULL, NULL, err);
     if (r == SW_E_NOT_FOUND && args_bool(args, "force"))
@@ -161,9 +171,9 @@ static int run_prune(struct cli *cli, const struct args *args, struct sw_err *er
     size_t i;
     json_t *n;
 
-    if (!args_bool(args, "force") &&
-        !cmd_confirm("WARNING! This will remove all custom networks not used by at least one container.\nAre you "
-                     "sure you want to continue?"))
+    if (!args_bool(args, "force") && !cmd_confirm("WARNING! This will remove all custom networks "
+                                                  "not used by at least one container.\nAre you "
+                                                  "sure you want to continue?"))
         return 0;
     if (cmd_filters(args, &filters, err) < 0 || cli_client(cli, &c, err) < 0)
         return err->code;
@@ -181,20 +191,26 @@ static int run_prune(struct cli *cli, const struct args *args, struct sw_err *er
 }
 
 static const struct option ls_options[] = {
-    OPTION_FILTER, OPTION_FORMAT, OPTION_NO_TRUNC,
+    OPTION_FILTER,
+    OPTION_FORMAT,
+    OPTION_NO_TRUNC,
     { "quiet", 'q', OPT_BOOL, NULL, "Only display network IDs", NULL, NULL, false },
     OPTION_END,
 };
 static const struct option create_options[] = {
     { "attachable", 0, OPT_BOOL, NULL, "Enable manual container attachment", NULL, NULL, false },
-    { "aux-address", 0, OPT_LIST, "map", "Auxiliary IPv4 or IPv6 addresses used by Network driver", "map[]", NULL, false },
-    { "config-from", 0, OPT_STRING, NULL, "The network from which to copy the configuration", NULL, NULL, false },
+    { "aux-address", 0, OPT_LIST, "map", "Auxiliary IPv4 or IPv6 addresses used by Network driver",
+      "map[]", NULL, false },
+    { "config-from", 0, OPT_STRING, NULL, "The network from which to copy the configuration", NULL,
+      NULL, false },
     { "config-only", 0, OPT_BOOL, NULL, "Create a configuration only network", NULL, NULL, false },
     { "driver", 'd', OPT_STRING, NULL, "Driver to manage the Network", "bridge", NULL, false },
-    { "gateway", 0, OPT_LIST, "strings", "IPv4 or IPv6 Gateway for the master subnet", NULL, NULL, false },
+    { "gateway", 0, OPT_LIST, "strings", "IPv4 or IPv6 Gateway for the master subnet", NULL, NULL,
+      false },
     { "ingress", 0, OPT_BOOL, NULL, "Create swarm routing-mesh network", NULL, NULL, false },
     { "internal", 0, OPT_BOOL, NULL, "Restrict external access to the network", NULL, NULL, false },
-    { "ip-range", 0, OPT_LIST, "strings", "Allocate container ip from a sub-range", NULL, NULL, false },
+    { "ip-range", 0, OPT_LIST, "strings", "Allocate container ip from a sub-range", NULL, NULL,
+      false },
     { "ipam-driver", 0, OPT_STRING, NULL, "IP Address Management Driver", "default", NULL, false },
     { "ipam-opt", 0, OPT_LIST, "map", "Set IPAM driver specific options", "map[]", NULL, false },
     { "ipv4", 0, OPT_BOOL, NULL, "Enable or disable IPv4 address assignment", NULL, NULL, false },
@@ -202,7 +218,8 @@ static const struct option create_options[] = {
     { "label", 0, OPT_LIST, NULL, "Set metadata on a network", NULL, label_check, false },
     { "opt", 'o', OPT_LIST, "map", "Set driver specific options", "map[]", NULL, false },
     { "scope", 0, OPT_STRING, NULL, "Control the network's scope", NULL, NULL, false },
-    { "subnet", 0, OPT_LIST, "strings", "Subnet in CIDR format that represents a network segment", NULL, NULL, false },
+    { "subnet", 0, OPT_LIST, "strings", "Subnet in CIDR format that represents a network segment",
+      NULL, NULL, false },
     OPTION_END,
 };
 static const struct option inspect_options[] = {
@@ -211,26 +228,50 @@ static const struct option inspect_options[] = {
     OPTION_END,
 };
 static const struct option rm_options[] = {
-    { "force", 'f', OPT_BOOL, NULL, "Do not error if the network does not exist", NULL, NULL, false },
+    { "force", 'f', OPT_BOOL, NULL, "Do not error if the network does not exist", NULL, NULL,
+      false },
     OPTION_END,
 };
 static const struct option prune_options[] = {
-    { "filter", 0, OPT_LIST, "filter", "Provide filter values (e.g. \"until=<timestamp>\")", NULL, filters_check, false },
+    { "filter", 0, OPT_LIST, "filter", "Provide filter values (e.g. \"until=<timestamp>\")", NULL,
+      filters_check, false },
     { "force", 'f', OPT_BOOL, NULL, "Do not prompt for confirmation", NULL, NULL, false },
     OPTION_END,
 };
 
 const struct command cmd_network[] = {
-    { .name = "create", .usage = "[OPTIONS] NETWORK", .summary = "Create a network", .options = create_options,
-      .min = 1, .max = 1, .run = run_create },
-    { .name = "inspect", .usage = "[OPTIONS] NETWORK [NETWORK...]",
-      .summary = "Display detailed information on one or more networks", .options = inspect_options, .min = 1,
-      .max = CMD_ANY, .run = run_inspect },
-    { .name = "ls", .aliases = "list", .usage = "[OPTIONS]", .summary = "List networks", .options = ls_options,
+    { .name = "create",
+      .usage = "[OPTIONS] NETWORK",
+      .summary = "Create a network",
+      .options = create_options,
+      .min = 1,
+      .max = 1,
+      .run = run_create },
+    { .name = "inspect",
+      .usage = "[OPTIONS] NETWORK [NETWORK...]",
+      .summary = "Display detailed information on one or more networks",
+      .options = inspect_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = run_inspect },
+    { .name = "ls",
+      .aliases = "list",
+      .usage = "[OPTIONS]",
+      .summary = "List networks",
+      .options = ls_options,
       .run = run_ls },
-    { .name = "prune", .usage = "[OPTIONS]", .summary = "Remove all unused networks", .options = prune_options,
+    { .name = "prune",
+      .usage = "[OPTIONS]",
+      .summary = "Remove all unused networks",
+      .options = prune_options,
       .run = run_prune },
-    { .name = "rm", .aliases = "remove", .usage = "NETWORK [NETWORK...]", .summary = "Remove one or more networks",
-      .options = rm_options, .min = 1, .max = CMD_ANY, .run = run_rm },
+    { .name = "rm",
+      .aliases = "remove",
+      .usage = "NETWORK [NETWORK...]",
+      .summary = "Remove one or more networks",
+      .options = rm_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = run_rm },
     { .name = NULL },
 };

@@ -58,7 +58,8 @@ static json_t *holder(json_t *config, const char *ip)
     return NULL;
 }
 
-static int place(json_t *config, const struct strv *list, const char *key, const char *what, struct sw_err *err)
+static int place(json_t *config, const struct strv *list, const char *key, const char *what,
+                 struct sw_err *err)
 {
     for (size_t i = 0; i < list->n; i++) {
         json_t *c = holder(config, list->v[i]);
@@ -66,7 +67,8 @@ static int place(json_t *config, const struct strv *list, const char *key, const
         if (c == NULL)
             return sw_err_set(err, SW_E_INVALID, "no matching subnet for %s %s", what, list->v[i]);
         if (js_get(c, key) != NULL)
-            return sw_err_set(err, SW_E_INVALID, "cannot configure multiple %ss (%s, %s) on the same subnet (%s)",
+            return sw_err_set(err, SW_E_INVALID,
+                              "cannot configure multiple %ss (%s, %s) on the same subnet (%s)",
                               what, list->v[i], js_str(c, key), js_str(c, "Subnet"));
         js_set_str(c, key, list->v[i]);
     }
@@ -84,7 +86,8 @@ int network_ipam(const struct args *args, json_t *config, struct sw_err *err)
     values(args, "ip-range", &ranges);
     values(args, "gateway", &gateways);
     if (subnets.n < ranges.n || subnets.n < gateways.n)
-        return sw_err_set(err, SW_E_INVALID, "every ip-range or gateway must have a corresponding subnet");
+        return sw_err_set(err, SW_E_INVALID,
+                          "every ip-range or gateway must have a corresponding subnet");
     for (size_t i = 0; i < subnets.n; i++) {
         json_t *c = json_object();
 
@@ -100,7 +103,8 @@ int network_ipam(const struct args *args, json_t *config, struct sw_err *err)
         json_t *c = ip != NULL ? holder(config, ip) : NULL;
 
         if (c == NULL)
-            return sw_err_set(err, SW_E_INVALID, "no matching subnet for aux-address %s", ip != NULL ? ip : aux->v[i]);
+            return sw_err_set(err, SW_E_INVALID, "no matching subnet for aux-address %s",
+                              ip != NULL ? ip : aux->v[i]);
         js_map_set(js_obj(c, "AuxiliaryAddresses"), aux->v[i]);
     }
     return 0;

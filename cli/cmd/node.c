@@ -20,7 +20,8 @@ static const struct table_column columns[] = {
 };
 /* The star that marks this node is part of the ID cell, as a blank is for the others. */
 static const struct table node_table = {
-    columns, SW_ARRAY_LEN(columns),
+    columns,
+    SW_ARRAY_LEN(columns),
     "{{.ID}} {{if .Self}}*{{else}} {{end}}\t{{.Hostname}}\t{{.Status}}\t{{.Availability}}\t"
     "{{.ManagerStatus}}\t{{.EngineVersion}}",
     "ID",
@@ -50,8 +51,9 @@ static json_t *row_of(const json_t *node, const char *self, const json_t *tls_ro
     SW_CLEANUP(sw_free_ptr) char *reachability = NULL;
     json_t *row = json_object();
 
-    reachability = js_bool(node, "ManagerStatus.Leader") ? cli_strdup("Leader")
-                                                         : capital(js_str(node, "ManagerStatus.Reachability"));
+    reachability = js_bool(node, "ManagerStatus.Leader")
+                       ? cli_strdup("Leader")
+                       : capital(js_str(node, "ManagerStatus.Reachability"));
     js_set_str(row, "ID", js_str(node, "ID"));
     js_set_str(row, "Hostname", js_str(node, "Description.Hostname"));
     js_set_str(row, "Status", status);
@@ -74,13 +76,14 @@ static int run_ls(struct cli *cli, const struct args *args, struct sw_err *err)
 
     if (cmd_filters(args, &filters, err) < 0 || cmd_list(cli, "/nodes", filters, &nodes, err) < 0)
         return err->code;
-    if (json_array_size(nodes) > 0 && !args_bool(args, "quiet") && cli_get(cli, "/info", &info, err) < 0)
+    if (json_array_size(nodes) > 0 && !args_bool(args, "quiet") &&
+        cli_get(cli, "/info", &info, err) < 0)
         return err->code;
     natural_sort(nodes, "Description.Hostname");
     json_array_foreach(nodes, i, n)
     {
-        json_array_append_new(rows, row_of(n, js_str(info, "Swarm.NodeID"),
-                                           js_get(info, "Swarm.Cluster.TLSInfo")));
+        json_array_append_new(
+            rows, row_of(n, js_str(info, "Swarm.NodeID"), js_get(info, "Swarm.Cluster.TLSInfo")));
     }
     return cmd_table(&node_table, rows, args, err);
 }
@@ -127,8 +130,8 @@ static int run_inspect(struct cli *cli, const struct args *args, struct sw_err *
 /* Read a node, let @change edit its spec, write it back. @change: > 0 nothing to write. @id: of the
  * node, returned; NULL when there is none. */
 static int edit_once(struct cli *cli, const char *name, const struct args *args,
-                int (*change)(json_t *spec, const struct args *args, struct sw_err *err), char **id,
-                struct sw_err *err)
+                     int (*change)(json_t *spec, const struct args *args, struct sw_err *err),
+                     char **id, struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     SW_CLEANUP(sw_free_ptr) char *version = NULL;
@@ -174,7 +177,8 @@ static int change_spec(json_t *spec, const struct args *args, struct sw_err *err
         js_map_set(js_obj(spec, "Labels"), add->v[i]);
     for (size_t i = 0; i < rm->n; i++) {
         if (json_object_get(js_obj(spec, "Labels"), rm->v[i]) == NULL)
-            return sw_err_set(err, SW_E_NOT_FOUND, "key %s doesn't exist in node's labels", rm->v[i]);
+            return sw_err_set(err, SW_E_NOT_FOUND, "key %s doesn't exist in node's labels",
+                              rm->v[i]);
         json_object_del(js_obj(spec, "Labels"), rm->v[i]);
     }
     return 0;
@@ -185,7 +189,8 @@ static int run_update(struct cli *cli, const struct args *args, struct sw_err *e
     SW_CLEANUP(sw_free_ptr) char *name = NULL;
     SW_CLEANUP(sw_free_ptr) char *id = NULL;
 
-    if (names_self(cli, args->pos.v[0], &name, err) < 0 || edit(cli, name, args, change_spec, &id, err) < 0)
+    if (names_self(cli, args->pos.v[0], &name, err) < 0 ||
+        edit(cli, name, args, change_spec, &id, err) < 0)
         return err->code;
     printf("%s\n", args->pos.v[0]);
     return 0;
@@ -245,13 +250,15 @@ static int run_demote(struct cli *cli, const struct args *args, struct sw_err *e
     return 0;
 }
 
-static int remove_one(struct cli *cli, const struct args *args, const char *name, struct sw_err *err)
+static int remove_one(struct cli *cli, const struct args *args, const char *name,
+                      struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     struct client *c = NULL;
 
     url_path(&url, "/nodes/", name, args_bool(args, "force") ? "?force=1" : "");
-    if (cli_client(cli, &c, err) < 0 || client_call(c, "DELETE", sw_buf_str(&url), NULL, NULL, err) < 0)
+    if (cli_client(cli, &c, err) < 0 ||
+        client_call(c, "DELETE", sw_buf_str(&url), NULL, NULL, err) < 0)
         return err->code;
     printf("%s\n", name);
     return 0;
@@ -263,7 +270,8 @@ static int run_rm(struct cli *cli, const struct args *args, struct sw_err *err)
     return cmd_each(cli, args, remove_one);
 }
 
-static const struct option ls_options[] = { OPTION_FILTER, OPTION_FORMAT, OPTION_QUIET_IDS, OPTION_END };
+static const struct option ls_options[] = { OPTION_FILTER, OPTION_FORMAT, OPTION_QUIET_IDS,
+                                            OPTION_END };
 static const struct option ps_options[] = {
     OPTION_FILTER,
     { "format", 0, OPT_STRING, NULL, "Pretty-print tasks using a Go template", NULL, NULL, false },
@@ -274,10 +282,13 @@ static const struct option ps_options[] = {
 };
 static const struct option inspect_options[] = { OPTION_INSPECT_FORMAT, OPTION_PRETTY, OPTION_END };
 static const struct option update_options[] = {
-    { "availability", 0, OPT_STRING, NULL, "Availability of the node (\"active\", \"pause\", \"drain\")", NULL, NULL, false },
-    { "label-add", 0, OPT_LIST, NULL, "Add or update a node label (\"key=value\")", NULL, NULL, false },
+    { "availability", 0, OPT_STRING, NULL,
+      "Availability of the node (\"active\", \"pause\", \"drain\")", NULL, NULL, false },
+    { "label-add", 0, OPT_LIST, NULL, "Add or update a node label (\"key=value\")", NULL, NULL,
+      false },
     { "label-rm", 0, OPT_LIST, NULL, "Remove a node label if exists", NULL, NULL, false },
-    { "role", 0, OPT_STRING, NULL, "Role of the node (\"worker\", \"manager\")", NULL, NULL, false },
+    { "role", 0, OPT_STRING, NULL, "Role of the node (\"worker\", \"manager\")", NULL, NULL,
+      false },
     OPTION_END,
 };
 static const struct option rm_options[] = {
@@ -286,23 +297,51 @@ static const struct option rm_options[] = {
 };
 
 const struct command cmd_node[] = {
-    { .name = "demote", .usage = "NODE [NODE...]",
-      .summary = "Demote one or more nodes from manager in the swarm", .min = 1, .max = CMD_ANY,
+    { .name = "demote",
+      .usage = "NODE [NODE...]",
+      .summary = "Demote one or more nodes from manager in the swarm",
+      .min = 1,
+      .max = CMD_ANY,
       .run = run_demote },
-    { .name = "inspect", .usage = "[OPTIONS] self|NODE [NODE...]",
-      .summary = "Display detailed information on one or more nodes", .options = inspect_options, .min = 1,
-      .max = CMD_ANY, .run = run_inspect },
-    { .name = "ls", .aliases = "list", .usage = "[OPTIONS]", .summary = "List nodes in the swarm",
-      .options = ls_options, .run = run_ls },
-    { .name = "promote", .usage = "NODE [NODE...]", .summary = "Promote one or more nodes to manager in the swarm",
-      .min = 1, .max = CMD_ANY, .run = run_promote },
-    { .name = "ps", .usage = "[OPTIONS] [NODE...]",
-      .summary = "List tasks running on one or more nodes, defaults to current node", .options = ps_options,
-      .max = CMD_ANY, .run = run_ps },
-    { .name = "rm", .aliases = "remove", .usage = "[OPTIONS] NODE [NODE...]",
-      .summary = "Remove one or more nodes from the swarm", .options = rm_options, .min = 1, .max = CMD_ANY,
+    { .name = "inspect",
+      .usage = "[OPTIONS] self|NODE [NODE...]",
+      .summary = "Display detailed information on one or more nodes",
+      .options = inspect_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = run_inspect },
+    { .name = "ls",
+      .aliases = "list",
+      .usage = "[OPTIONS]",
+      .summary = "List nodes in the swarm",
+      .options = ls_options,
+      .run = run_ls },
+    { .name = "promote",
+      .usage = "NODE [NODE...]",
+      .summary = "Promote one or more nodes to manager in the swarm",
+      .min = 1,
+      .max = CMD_ANY,
+      .run = run_promote },
+    { .name = "ps",
+      .usage = "[OPTIONS] [NODE...]",
+      .summary = "List tasks running on one or more nodes, defaults to current node",
+      .options = ps_options,
+      .max = CMD_ANY,
+      .run = run_ps },
+    { .name = "rm",
+      .aliases = "remove",
+      .usage = "[OPTIONS] NODE [NODE...]",
+      .summary = "Remove one or more nodes from the swarm",
+      .options = rm_options,
+      .min = 1,
+      .max = CMD_ANY,
       .run = run_rm },
-    { .name = "update", .usage = "[OPTIONS] NODE", .summary = "Update a node", .options = update_options,
-      .min = 1, .max = 1, .run = run_update },
+    { .name = "update",
+      .usage = "[OPTIONS] NODE",
+      .summary = "Update a node",
+      .options = update_options,
+      .min = 1,
+      .max = 1,
+      .run = run_update },
     { .name = NULL },
 };

@@ -59,8 +59,8 @@ static int store(struct args *a, size_t i, const char *v, struct sw_err *err)
     if (r == 0 && o->check != NULL)
         r = o->check(v, &why);
     if (r < 0 && o->letter != 0)
-        return sw_err_set(err, SW_E_INVALID, "invalid argument \"%s\" for \"-%c, --%s\" flag: %s", v,
-                          o->letter, o->name, why.msg);
+        return sw_err_set(err, SW_E_INVALID, "invalid argument \"%s\" for \"-%c, --%s\" flag: %s",
+                          v, o->letter, o->name, why.msg);
     if (r < 0)
         return sw_err_set(err, SW_E_INVALID, "invalid argument \"%s\" for \"--%s\" flag: %s", v,
                           o->name, why.msg);
@@ -72,7 +72,8 @@ static int store(struct args *a, size_t i, const char *v, struct sw_err *err)
 }
 
 /* "--name", "--name=value". Return: arguments used (1 or 2), ARGS_HELP's negative twin 0 = help. */
-static int parse_long(struct args *a, char *const *argv, size_t left, size_t *used, struct sw_err *err)
+static int parse_long(struct args *a, char *const *argv, size_t left, size_t *used,
+                      struct sw_err *err)
 {
     const char *name = argv[0] + 2;
     const char *eq = strchr(name, '=');
@@ -95,7 +96,8 @@ static int parse_long(struct args *a, char *const *argv, size_t left, size_t *us
     return store(a, i, argv[1], err);
 }
 
-static int parse_letters(struct args *a, char *const *argv, size_t left, size_t *used, struct sw_err *err)
+static int parse_letters(struct args *a, char *const *argv, size_t left, size_t *used,
+                         struct sw_err *err)
 {
     *used = 1;
     for (const char *p = argv[0] + 1; *p != '\0'; p++) {
@@ -260,9 +262,15 @@ int64_t args_nano(const struct args *a, const char *name)
 static const char *arg_name(const struct option *o)
 {
     static const char *const names[] = {
-        [OPT_BOOL] = "",          [OPT_STRING] = "string", [OPT_LIST] = "list",
-        [OPT_UINT] = "uint",      [OPT_INT] = "int",       [OPT_FLOAT] = "float",
-        [OPT_DURATION] = "duration", [OPT_BYTES] = "bytes",   [OPT_CPUS] = "decimal",
+        [OPT_BOOL] = "",
+        [OPT_STRING] = "string",
+        [OPT_LIST] = "list",
+        [OPT_UINT] = "uint",
+        [OPT_INT] = "int",
+        [OPT_FLOAT] = "float",
+        [OPT_DURATION] = "duration",
+        [OPT_BYTES] = "bytes",
+        [OPT_CPUS] = "decimal",
     };
 
     return o->arg != NULL ? o->arg : names[o->type];
@@ -366,7 +374,9 @@ void options_help(struct sw_buf *out, const struct option *options, size_t n, si
         sw_buf_printf(out, "%*s", (int)(longest + 3 - (out->len - start)), "");
         sw_buf_puts(&text, o->help);
         if (o->standard != NULL)
-            sw_buf_printf(&text, o->type == OPT_STRING && o->arg == NULL ? " (default \"%s\")" : " (default %s)",
+            sw_buf_printf(&text,
+                          o->type == OPT_STRING && o->arg == NULL ? " (default \"%s\")"
+                                                                  : " (default %s)",
                           o->standard);
         wrapped(out, sw_buf_str(&text), longest + 3, width);
         sw_buf_putc(out, '\n');

@@ -14,8 +14,8 @@
 
 enum opt_type {
     OPT_BOOL,
-    OPT_STRING,   /* the last one counts */
-    OPT_LIST,     /* all count */
+    OPT_STRING, /* the last one counts */
+    OPT_LIST,   /* all count */
     OPT_UINT,
     OPT_INT,
     OPT_FLOAT,
@@ -28,7 +28,7 @@ struct option {
     const char *name;
     char letter; /* 0: none */
     enum opt_type type;
-    const char *arg;      /* how the help calls the value; NULL: by type */
+    const char *arg; /* how the help calls the value; NULL: by type */
     const char *help;
     const char *standard; /* shown as default, NULL: none */
     /* Further check of a value at parse time. Return: 0 or SW_E_INVALID. */

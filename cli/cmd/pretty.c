@@ -66,7 +66,8 @@ static void capital(json_t *context, const char *key, const json_t *from, const 
 static const char node_template[] =
     "ID:\t\t\t{{.ID}}\n"
     "{{- if .Name}}\nName:\t\t\t{{.Name}}{{end}}\n"
-    "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n - {{$k}}{{if $v}}={{$v}}{{end}}{{end}}{{end}}\n"
+    "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n - {{$k}}{{if "
+    "$v}}={{$v}}{{end}}{{end}}{{end}}\n"
     "Hostname:              \t{{.Hostname}}\n"
     "Joined at:             \t{{.CreatedAt}}\n"
     "Status:\n"
@@ -74,14 +75,17 @@ static const char node_template[] =
     "{{- if .Message}}\n Message:              \t{{.Message}}{{end}}\n"
     " Availability:         \t{{.Availability}}\n"
     "{{- if .Addr}}\n Address:\t\t{{.Addr}}{{end}}\n"
-    "{{- if .Manager}}\nManager Status:\n Address:\t\t{{.Manager.Addr}}\n Raft Status:\t\t{{.Reachability}}\n"
+    "{{- if .Manager}}\nManager Status:\n Address:\t\t{{.Manager.Addr}}\n Raft "
+    "Status:\t\t{{.Reachability}}\n"
     " Leader:\t\t{{if .Manager.Leader}}Yes{{else}}No{{end}}{{end}}\n"
     "Platform:\n Operating System:\t{{.OS}}\n Architecture:\t\t{{.Architecture}}\n"
     "Resources:\n CPUs:\t\t\t{{.CPUs}}\n Memory:\t\t{{.Memory}}\n"
     "{{- if .Plugins}}\nPlugins:{{range .Plugins}}\n {{.Type}}:\t\t{{.Names}}{{end}}{{end}}\n"
     "Engine Version:\t\t{{.Engine}}\n"
-    "{{- if .EngineLabels}}\nEngine Labels:{{range $k, $v := .EngineLabels}}\n - {{$k}}{{if $v}}={{$v}}{{end}}{{end}}{{end}}\n"
-    "{{- if .TLS}}\nTLS Info:\n TrustRoot:\n{{.TLS.TrustRoot}}\n Issuer Subject:\t{{.TLS.CertIssuerSubject}}\n"
+    "{{- if .EngineLabels}}\nEngine Labels:{{range $k, $v := .EngineLabels}}\n - {{$k}}{{if "
+    "$v}}={{$v}}{{end}}{{end}}{{end}}\n"
+    "{{- if .TLS}}\nTLS Info:\n TrustRoot:\n{{.TLS.TrustRoot}}\n Issuer "
+    "Subject:\t{{.TLS.CertIssuerSubject}}\n"
     " Issuer Public Key:\t{{.TLS.CertIssuerPublicKey}}{{end}}\n";
 
 /* [{Type, Names}], one entry a type in the order of their names. */
@@ -96,8 +100,9 @@ static json_t *plugins(const json_t *node)
     json_array_foreach(js_get(node, "Description.Engine.Plugins"), i, p)
     {
         const json_t *old = json_object_get(by_type, js_str(p, "Type"));
-        json_t *names = old != NULL ? json_sprintf("%s, %s", json_string_value(old), js_str(p, "Name"))
-                                    : js_string(js_str(p, "Name"));
+        json_t *names = old != NULL
+                            ? json_sprintf("%s, %s", json_string_value(old), js_str(p, "Name"))
+                            : js_string(js_str(p, "Name"));
 
         json_object_set_new(by_type, js_str(p, "Type"), names);
     }
@@ -131,7 +136,8 @@ void node_pretty(struct cli *cli, struct sw_buf *out, const json_t *node)
     capital(c, "Reachability", node, "ManagerStatus.Reachability");
     js_set_str(c, "OS", js_str(node, "Description.Platform.OS"));
     js_set_str(c, "Architecture", js_str(node, "Description.Platform.Architecture"));
-    cpus = cli_printf("%lld", (long long)(js_int(node, "Description.Resources.NanoCPUs") / SW_NS_PER_S));
+    cpus = cli_printf("%lld",
+                      (long long)(js_int(node, "Description.Resources.NanoCPUs") / SW_NS_PER_S));
     js_set_str(c, "CPUs", cpus);
     js_set_str(c, "Memory", "0B");
     pretty_bytes(c, "Memory", node, "Description.Resources.MemoryBytes");
@@ -161,7 +167,8 @@ void secret_pretty(struct cli *cli, struct sw_buf *out, const json_t *secret)
     pretty_print(out,
                  "ID:              {{.ID}}\n"
                  "Name:              {{.Name}}\n"
-                 "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n - {{$k}}{{if $v}}={{$v}}{{end}}{{end}}{{end}}\n"
+                 "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n - {{$k}}{{if "
+                 "$v}}={{$v}}{{end}}{{end}}{{end}}\n"
                  "Driver:            {{.Driver}}\n"
                  "Created at:        {{.CreatedAt}}\n"
                  "Updated at:        {{.UpdatedAt}}\n",
@@ -179,7 +186,8 @@ void config_pretty(struct cli *cli, struct sw_buf *out, const json_t *config)
     pretty_print(out,
                  "ID:\t\t\t{{.ID}}\n"
                  "Name:\t\t\t{{.Name}}\n"
-                 "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n - {{$k}}{{if $v}}={{$v}}{{end}}{{end}}{{end}}\n"
+                 "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n - {{$k}}{{if "
+                 "$v}}={{$v}}{{end}}{{end}}{{end}}\n"
                  "Created at:            \t{{.CreatedAt}}\n"
                  "Updated at:            \t{{.UpdatedAt}}\n"
                  "Data:\n{{.Data}}\n",

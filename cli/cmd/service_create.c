@@ -15,7 +15,8 @@
 
 const struct option service_create_options[] = {
     SERVICE_OPTIONS(SHOWN),
-    { "config", 0, OPT_LIST, "config", "Specify configurations to expose to the service", NULL, config_check, false },
+    { "config", 0, OPT_LIST, "config", "Specify configurations to expose to the service", NULL,
+      config_check, false },
     { "constraint", 0, OPT_LIST, NULL, "Placement constraints", NULL, NULL, false },
     { "container-label", 0, OPT_LIST, NULL, "Container labels", NULL, label_check, false },
     { "dns", 0, OPT_LIST, NULL, "Set custom DNS servers", NULL, ip_check, false },
@@ -24,16 +25,23 @@ const struct option service_create_options[] = {
     { "env", 'e', OPT_LIST, NULL, "Set environment variables", NULL, env_check, false },
     { "env-file", 0, OPT_LIST, NULL, "Read in a file of environment variables", NULL, NULL, false },
     { "generic-resource", 0, OPT_LIST, NULL, "User defined resources", NULL, generic_check, false },
-    { "group", 0, OPT_LIST, NULL, "Set one or more supplementary user groups for the container", NULL, NULL, false },
-    { "host", 0, OPT_LIST, NULL, "Set one or more custom host-to-IP mappings (host:ip)", NULL, host_check, false },
+    { "group", 0, OPT_LIST, NULL, "Set one or more supplementary user groups for the container",
+      NULL, NULL, false },
+    { "host", 0, OPT_LIST, NULL, "Set one or more custom host-to-IP mappings (host:ip)", NULL,
+      host_check, false },
     { "label", 'l', OPT_LIST, NULL, "Service labels", NULL, label_check, false },
-    { "mode", 0, OPT_STRING, NULL, "Service mode (\"replicated\", \"global\", \"replicated-job\", \"global-job\")", "replicated", NULL, false },
-    { "mount", 0, OPT_LIST, "mount", "Attach a filesystem mount to the service", NULL, mounts_check, false },
+    { "mode", 0, OPT_STRING, NULL,
+      "Service mode (\"replicated\", \"global\", \"replicated-job\", \"global-job\")", "replicated",
+      NULL, false },
+    { "mount", 0, OPT_LIST, "mount", "Attach a filesystem mount to the service", NULL, mounts_check,
+      false },
     { "name", 0, OPT_STRING, NULL, "Service name", NULL, NULL, false },
     { "network", 0, OPT_LIST, "network", "Network attachments", NULL, network_check, false },
-    { "placement-pref", 0, OPT_LIST, "pref", "Add a placement preference", NULL, pref_check, false },
+    { "placement-pref", 0, OPT_LIST, "pref", "Add a placement preference", NULL, pref_check,
+      false },
     { "publish", 'p', OPT_LIST, "port", "Publish a port as a node port", NULL, ports_check, false },
-    { "secret", 0, OPT_LIST, "secret", "Specify secrets to expose to the service", NULL, secret_check, false },
+    { "secret", 0, OPT_LIST, "secret", "Specify secrets to expose to the service", NULL,
+      secret_check, false },
     { "sysctl", 0, OPT_LIST, NULL, "Sysctl options", NULL, NULL, false },
     { "ulimit", 0, OPT_LIST, "ulimit", "Ulimit options", "[]", ulimit_check, false },
     OPTION_END,
@@ -76,7 +84,8 @@ static void set_map(json_t *spec, const struct args *args, const char *option, c
 
 /* Each value of @option through @parse into the array at @path. */
 static int set_parsed(json_t *spec, const struct args *args, const char *option, const char *path,
-                      int (*parse)(const char *s, json_t **out, struct sw_err *err), struct sw_err *err)
+                      int (*parse)(const char *s, json_t **out, struct sw_err *err),
+                      struct sw_err *err)
 {
     const struct strv *l = args_list(args, option);
 
@@ -194,7 +203,8 @@ static int set_mode(json_t *spec, const struct args *args, struct sw_err *err)
     if (global && replicas)
         return refuse(err, "replicas can only be used with replicated or replicated-job mode");
     if (global && args_uint(args, "replicas-max-per-node") > 0)
-        return refuse(err, "replicas-max-per-node can only be used with replicated or replicated-job mode");
+        return refuse(
+            err, "replicas-max-per-node can only be used with replicated or replicated-job mode");
     if (concurrent && strcmp(mode, "replicated-job") != 0)
         return refuse(err, "max-concurrent can only be used with replicated-job mode");
     if (strcmp(mode, "global") == 0) {
@@ -213,7 +223,8 @@ static int set_mode(json_t *spec, const struct args *args, struct sw_err *err)
         if (replicas)
             js_set_int(spec, "Mode.ReplicatedJob.TotalCompletions", args_int(args, "replicas"));
     } else {
-        return sw_err_set(err, SW_E_INVALID, "Unknown mode: %s, only replicated and global supported", mode);
+        return sw_err_set(err, SW_E_INVALID,
+                          "Unknown mode: %s, only replicated and global supported", mode);
     }
     return 0;
 }
@@ -256,12 +267,15 @@ static int build(struct cli *cli, const struct args *args, json_t *spec, struct 
     set_list(spec, args, "constraint", TASK "Placement.Constraints");
     caps_effective(args_list(args, "cap-add"), args_list(args, "cap-drop"),
                    js_obj(spec, "TaskTemplate.ContainerSpec"));
-    if (set_env(spec, args, err) < 0 || set_mounts(spec, args, err) < 0 || set_hosts(spec, args, err) < 0 ||
+    if (set_env(spec, args, err) < 0 || set_mounts(spec, args, err) < 0 ||
+        set_hosts(spec, args, err) < 0 ||
         set_parsed(spec, args, "ulimit", CONTAINER "Ulimits", ulimit_parse, err) < 0 ||
-        set_parsed(spec, args, "placement-pref", TASK "Placement.Preferences", pref_parse, err) < 0 ||
+        set_parsed(spec, args, "placement-pref", TASK "Placement.Preferences", pref_parse, err) <
+            0 ||
         set_parsed(spec, args, "generic-resource", TASK "Resources.Reservations.GenericResources",
                    generic_parse, err) < 0 ||
-        service_flags(spec, args, err) < 0 || set_mode(spec, args, err) < 0 || set_ports(spec, args, err) < 0)
+        service_flags(spec, args, err) < 0 || set_mode(spec, args, err) < 0 ||
+        set_ports(spec, args, err) < 0)
         return err->code;
     if (set_networks(cli, spec, args, err) < 0 || set_refs(cli, spec, args, "Secret", err) < 0 ||
         set_refs(cli, spec, args, "Config", err) < 0)

@@ -36,7 +36,8 @@ static void edit_map(json_t *spec, const struct args *args, const char *name, co
 }
 
 /* Lists of plain strings: dns, group, constraint. */
-static void edit_list(json_t *spec, const struct args *args, const char *name, const char *path, bool sort)
+static void edit_list(json_t *spec, const struct args *args, const char *name, const char *path,
+                      bool sort)
 {
     SW_CLEANUP(sw_free_ptr) char *add_name = cli_printf("%s-add", name);
     SW_CLEANUP(sw_free_ptr) char *rm_name = cli_printf("%s-rm", name);
@@ -84,7 +85,8 @@ static void edit_env(json_t *spec, const struct args *args)
         size_t n = strcspn(resolved, "=");
         size_t k = 0;
 
-        while (k < env.n && (strncmp(env.v[k], resolved, n) != 0 || (env.v[k][n] != '=' && env.v[k][n] != '\0')))
+        while (k < env.n &&
+               (strncmp(env.v[k], resolved, n) != 0 || (env.v[k][n] != '=' && env.v[k][n] != '\0')))
             k++;
         if (k < env.n) { /* in place: the order of the rest stays */
             sw_free(env.v[k]);
@@ -267,10 +269,12 @@ static int edit_networks(struct cli *cli, json_t *spec, const struct args *args,
         SW_CLEANUP(sw_free_ptr) char *id = NULL;
         json_auto_t *n = NULL;
 
-        if (network_parse(add->v[i], &n, err) < 0 || service_network_id(cli, js_str(n, "Target"), &id, err) < 0)
+        if (network_parse(add->v[i], &n, err) < 0 ||
+            service_network_id(cli, js_str(n, "Target"), &id, err) < 0)
             return err->code;
         if (find(list, "Target", id) < json_array_size(list))
-            return sw_err_set(err, SW_E_INVALID, "service is already attached to network %s", js_str(n, "Target"));
+            return sw_err_set(err, SW_E_INVALID, "service is already attached to network %s",
+                              js_str(n, "Target"));
         js_set_str(n, "Target", id);
         json_array_append(list, n);
     }
@@ -279,7 +283,8 @@ static int edit_networks(struct cli *cli, json_t *spec, const struct args *args,
     return 0;
 }
 
-static int edit_refs(struct cli *cli, json_t *spec, const struct args *args, const char *kind, struct sw_err *err)
+static int edit_refs(struct cli *cli, json_t *spec, const struct args *args, const char *kind,
+                     struct sw_err *err)
 {
     bool secret = strcmp(kind, "Secret") == 0;
     const char *path = secret ? CONTAINER "Secrets" : CONTAINER "Configs";
@@ -325,9 +330,11 @@ static int edit_hosts(json_t *spec, const struct args *args, struct sw_err *err)
 
         for (size_t i = json_array_size(list); i-- > 0;) {
             SW_CLEANUP(sw_free_ptr) char *their_ip = NULL;
-            const char *their_name = text_cut(json_string_value(json_array_get(list, i)), ' ', &their_ip);
+            const char *their_name =
+                text_cut(json_string_value(json_array_get(list, i)), ' ', &their_ip);
 
-            if (their_name != NULL && strcmp(their_name, name) == 0 && (ip == NULL || strcmp(ip, their_ip) == 0))
+            if (their_name != NULL && strcmp(their_name, name) == 0 &&
+                (ip == NULL || strcmp(ip, their_ip) == 0))
                 json_array_remove(list, i);
         }
     }
@@ -377,7 +384,8 @@ static int edit_prefs(json_t *spec, const struct args *args, struct sw_err *err)
 
         if (pref_parse(rm->v[i], &p, err) < 0)
             return err->code;
-        json_array_remove(list, find(list, "Spread.SpreadDescriptor", js_str(p, "Spread.SpreadDescriptor")));
+        json_array_remove(
+            list, find(list, "Spread.SpreadDescriptor", js_str(p, "Spread.SpreadDescriptor")));
     }
     for (size_t i = 0; i < add->n; i++) {
         json_t *p = NULL;
@@ -401,7 +409,8 @@ static int edit_generic(json_t *spec, const struct args *args, struct sw_err *er
         size_t at = find(list, "DiscreteResourceSpec.Kind", rm->v[i]);
 
         if (at == json_array_size(list))
-            return sw_err_set(err, SW_E_NOT_FOUND, "could not find generic-resource `%s` to remove it", rm->v[i]);
+            return sw_err_set(err, SW_E_NOT_FOUND,
+                              "could not find generic-resource `%s` to remove it", rm->v[i]);
         json_array_remove(list, at);
     }
     for (size_t i = 0; i < add->n; i++) {
@@ -427,7 +436,8 @@ static void json_to_strv(const json_t *array, struct strv *out)
 }
 
 /* Dropping what was added takes it back, and the other way round; RESET empties a list first. */
-static void move_caps(const struct strv *wanted, const struct strv *except, struct strv *into, struct strv *from)
+static void move_caps(const struct strv *wanted, const struct strv *except, struct strv *into,
+                      struct strv *from)
 {
     for (size_t i = 0; i < wanted->n; i++) {
         size_t k = 0;
@@ -482,10 +492,11 @@ int service_edit(struct cli *cli, json_t *spec, const struct args *args, struct 
     edit_list(spec, args, "dns-search", CONTAINER "DNSConfig.Search", false);
     edit_list(spec, args, "dns-option", CONTAINER "DNSConfig.Options", false);
     edit_list(spec, args, "constraint", TASK "Placement.Constraints", true);
-    if (edit_mounts(spec, args, err) < 0 || edit_ports(spec, args, err) < 0 || edit_hosts(spec, args, err) < 0 ||
-        edit_ulimits(spec, args, err) < 0 || edit_prefs(spec, args, err) < 0 ||
-        edit_generic(spec, args, err) < 0 || edit_networks(cli, spec, args, err) < 0 ||
-        edit_refs(cli, spec, args, "Secret", err) < 0 || edit_refs(cli, spec, args, "Config", err) < 0)
+    if (edit_mounts(spec, args, err) < 0 || edit_ports(spec, args, err) < 0 ||
+        edit_hosts(spec, args, err) < 0 || edit_ulimits(spec, args, err) < 0 ||
+        edit_prefs(spec, args, err) < 0 || edit_generic(spec, args, err) < 0 ||
+        edit_networks(cli, spec, args, err) < 0 || edit_refs(cli, spec, args, "Secret", err) < 0 ||
+        edit_refs(cli, spec, args, "Config", err) < 0)
         return err->code;
     return 0;
 }

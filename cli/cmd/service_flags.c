@@ -137,7 +137,8 @@ static void restart_defaults(json_t *spec)
 
 static int health(json_t *spec, const struct args *args, struct sw_err *err)
 {
-    bool settings = args_set(args, "health-cmd") || any(args, health_places, SW_ARRAY_LEN(health_places));
+    bool settings =
+        args_set(args, "health-cmd") || any(args, health_places, SW_ARRAY_LEN(health_places));
 
     if (args_bool(args, "no-healthcheck")) {
         json_t *none = json_array();
@@ -145,7 +146,8 @@ static int health(json_t *spec, const struct args *args, struct sw_err *err)
         js_append_str(none, "NONE");
         if (settings) {
             json_decref(none);
-            return sw_err_set(err, SW_E_INVALID, "--no-healthcheck conflicts with --health-* options");
+            return sw_err_set(err, SW_E_INVALID,
+                              "--no-healthcheck conflicts with --health-* options");
         }
         js_set(spec, CONTAINER "Healthcheck", json_object());
         js_set(spec, CONTAINER "Healthcheck.Test", none);

@@ -10,12 +10,14 @@
 #include "common/base/macro.h"
 
 static const struct table_column columns[] = {
-    { "ID", "ID" },         { "Name", "NAME" },   { "Mode", "MODE" },
-    { "Replicas", "REPLICAS" }, { "Image", "IMAGE" }, { "Ports", "PORTS" },
+    { "ID", "ID" },       { "Name", "NAME" },   { "Mode", "MODE" }, { "Replicas", "REPLICAS" },
+    { "Image", "IMAGE" }, { "Ports", "PORTS" },
 };
 const struct table service_table = {
-    columns, SW_ARRAY_LEN(columns),
-    "{{.ID}}\t{{.Name}}\t{{.Mode}}\t{{.Replicas}}\t{{.Image}}\t{{.Ports}}", "ID",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.ID}}\t{{.Name}}\t{{.Mode}}\t{{.Replicas}}\t{{.Image}}\t{{.Ports}}",
+    "ID",
 };
 
 static const char *mode_name(const json_t *service)
@@ -42,7 +44,8 @@ static char *replicas(const json_t *s)
         return cli_printf("%lld/%lld (%lld/%lld completed)", running, desired, completed,
                           (long long)js_int(s, "Spec.Mode.ReplicatedJob.TotalCompletions"));
     if (js_get(s, "Spec.Mode.GlobalJob") != NULL)
-        return cli_printf("%lld/%lld (%lld/%lld completed)", running, desired, completed, desired + completed);
+        return cli_printf("%lld/%lld (%lld/%lld completed)", running, desired, completed,
+                          desired + completed);
     if (max > 0 && js_get(s, "Spec.Mode.Replicated") != NULL)
         return cli_printf("%lld/%lld (max %lld per node)", running, desired, max);
     return cli_printf("%lld/%lld", running, desired);
@@ -93,8 +96,8 @@ static char *ports(const json_t *service)
         int64_t p = js_int(sorted[i], "PublishedPort");
         int64_t t = js_int(sorted[i], "TargetPort");
         const char *protocol = js_str(sorted[i], "Protocol");
-        bool joins = strcmp(protocol, r.protocol) == 0 && p - r.p1 <= 1 && t >= r.t1 && t - r.t1 <= 1 &&
-                     !(r.t1 != r.t0 && t <= r.t1);
+        bool joins = strcmp(protocol, r.protocol) == 0 && p - r.p1 <= 1 && t >= r.t1 &&
+                     t - r.t1 <= 1 && !(r.t1 != r.t0 && t <= r.t1);
 
         if (strcmp(js_str(sorted[i], "PublishMode"), "ingress") != 0)
             continue;

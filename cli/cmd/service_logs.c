@@ -82,14 +82,16 @@ static char *speaker(struct logs *l, const struct origin *o)
     if (cmd_get(l->cli, "/tasks/", o->task, &task, &err) < 0)
         task = NULL; /* gone meanwhile: slot 0 */
     slot_digits = digits(js_int(task, "Slot"));
-    text = cli_printf("%s.%lld%s%s@%s%*s", names_service(&l->names, o->service), (long long)js_int(task, "Slot"),
-                      ids ? "." : "", ids ? short_id : "", names_node(&l->names, o->node),
+    text = cli_printf("%s.%lld%s%s@%s%*s", names_service(&l->names, o->service),
+                      (long long)js_int(task, "Slot"), ids ? "." : "", ids ? short_id : "",
+                      names_node(&l->names, o->node),
                       (int)(l->pad > slot_digits ? l->pad - slot_digits : 0), "");
     json_object_set_new(l->speakers, key, js_string(text));
     return text;
 }
 
-static int on_frame(void *arg, enum frame_stream stream, const char *data, size_t n, struct sw_err *err)
+static int on_frame(void *arg, enum frame_stream stream, const char *data, size_t n,
+                    struct sw_err *err)
 {
     struct logs *l = arg;
     FILE *out = stream == FRAME_STDERR ? stderr : stdout;

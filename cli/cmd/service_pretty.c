@@ -17,48 +17,78 @@
 static const char template[] =
     "\nID:\t\t{{.ID}}\n"
     "Name:\t\t{{.Name}}\n"
-    "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n {{$k}}{{if $v}}={{$v}}{{end}}{{end}}{{end}}\n"
+    "{{- if .Labels}}\nLabels:{{range $k, $v := .Labels}}\n {{$k}}{{if "
+    "$v}}={{$v}}{{end}}{{end}}{{end}}\n"
     "Service Mode:\t{{.Mode}}\n"
     "{{- if .Replicas}}\n Replicas:\t{{.Replicas}}{{end}}\n"
-    "{{- with .Job}}\n Max Concurrent:\t{{.MaxConcurrent}}\n Total Completions:\t{{.TotalCompletions}}{{end}}\n"
+    "{{- with .Job}}\n Max Concurrent:\t{{.MaxConcurrent}}\n Total "
+    "Completions:\t{{.TotalCompletions}}{{end}}\n"
     "{{- with .UpdateStatus}}\nUpdateStatus:\n State:\t\t{{.State}}\n"
     "{{- if .Started}}\n Started:\t{{.Started}}{{end}}\n"
     "{{- if .Completed}}\n Completed:\t{{.Completed}}{{end}}\n Message:\t{{.Message}}{{end}}\n"
     "Placement:\n"
     "{{- if .Placement.Constraints}}\n Constraints:\t{{.Placement.Constraints}}{{end}}\n"
     "{{- if .Preferences}}\n Preferences:   {{.Preferences}}{{end}}\n"
-    "{{- if .Placement.MaxReplicas}}\n Max Replicas Per Node:   {{.Placement.MaxReplicas}}{{end}}\n"
-    FLOW("UpdateConfig", "Update", "Update order:      ")
-    FLOW("RollbackConfig", "Rollback", "Rollback order:    ")
-    "ContainerSpec:\n"
-    " Image:\t\t{{.Container.Image}}\n"
-    "{{- if .Container.Args}}\n Args:\t\t{{range .Container.Args}}{{.}} {{end}}{{end}}\n"
-    "{{- if .Container.Env}}\n Env:\t\t{{range .Container.Env}}{{.}} {{end}}{{end}}\n"
-    "{{- if .Container.Dir}}\n Dir:\t\t{{.Container.Dir}}{{end}}\n"
-    "{{- if .HasInit}}\n Init:\t\t{{.Container.Init}}{{end}}\n"
-    "{{- if .Container.User}}\n User: {{.Container.User}}{{end}}\n"
-    "{{- if or .Container.CapabilityAdd .Container.CapabilityDrop}}\nCapabilities:"
-    "{{if .Container.CapabilityAdd}}\n Add: {{join .Container.CapabilityAdd \", \"}}{{end}}"
-    "{{if .Container.CapabilityDrop}}\n Drop: {{join .Container.CapabilityDrop \", \"}}{{end}}{{end}}\n"
-    "{{- if .Container.Sysctls}}\nSysCtls:{{range $k, $v := .Container.Sysctls}}\n {{$k}}{{if $v}}: {{$v}}{{end}}{{end}}{{end}}\n"
-    "{{- if .Container.Ulimits}}\nUlimits:{{range .Container.Ulimits}}\n {{.Name}}: {{.Soft}}:{{.Hard}}{{end}}{{end}}\n"
-    "{{- if .Container.Mounts}}\nMounts:{{range .Container.Mounts}}\n Target:\t{{.Target}}\n  Source:\t{{if .Source}}{{.Source}}{{end}}\n"
-    "  ReadOnly:\t{{if .ReadOnly}}true{{else}}false{{end}}\n  Type:\t\t{{.Type}}{{end}}{{end}}\n"
-    "{{- if .Container.Configs}}\nConfigs:{{range .Container.Configs}}\n Target:\t{{.File.Name}}\n  Source:\t{{.ConfigName}}{{end}}{{end}}\n"
-    "{{- if .Container.Secrets}}\nSecrets:{{range .Container.Secrets}}\n Target:\t{{.File.Name}}\n  Source:\t{{.SecretName}}{{end}}{{end}}\n"
-    "{{- with .LogDriver}}\nLog Driver:{{if .Name}}\n Name:\t\t{{.Name}}{{end}}"
-    "{{if .Options}}\n LogOpts:{{range $k, $v := .Options}}\n  {{$k}}{{if $v}}:       {{$v}}{{end}}{{end}}{{end}}\n{{end}}\n"
-    "{{- if .HasResources}}\nResources:"
-    "{{with .Reservations}}\n Reservations:{{if .CPU}}\n  CPU:\t\t{{.CPU}}{{end}}{{if .Memory}}\n  Memory:\t{{.Memory}}{{end}}{{end}}"
-    "{{with .Limits}}\n Limits:{{if .CPU}}\n  CPU:\t\t{{.CPU}}{{end}}{{if .Memory}}\n  Memory:\t{{.Memory}}{{end}}"
-    "{{if .Pids}}\n  PIDs:\t\t{{.Pids}}{{end}}{{end}}{{end}}\n"
-    "{{- if .Networks}}\nNetworks:{{range .Networks}} {{.}}{{end}} {{end}}\n"
-    "Endpoint Mode:\t{{.EndpointMode}}\n"
-    "{{- if .Ports}}\nPorts:{{range .Ports}}\n PublishedPort = {{if .PublishedPort}}{{.PublishedPort}}{{else}}0{{end}}\n  Protocol = {{.Protocol}}\n"
-    "  TargetPort = {{.TargetPort}}\n  PublishMode = {{.PublishMode}}{{end}} {{end}}\n"
-    "{{- with .Health}}\n Healthcheck:\n  Interval = {{.Interval}}\n  Retries = {{.Retries}}\n"
-    "  StartPeriod =\t{{.StartPeriod}}\n  Timeout =\t{{.Timeout}}\n"
-    "{{- if .Test}}\n  Tests:{{range .Test}}\n\t Test = {{.}}{{end}} {{end}}{{end}}\n\n";
+    "{{- if .Placement.MaxReplicas}}\n Max Replicas Per Node:   "
+    "{{.Placement.MaxReplicas}}{{end}}\n" FLOW("UpdateConfig", "Update", "Update order:      ")
+        FLOW("RollbackConfig", "Rollback",
+             "Rollback order:    ") "ContainerSpec:\n"
+                                    " Image:\t\t{{.Container.Image}}\n"
+                                    "{{- if .Container.Args}}\n Args:\t\t{{range "
+                                    ".Container.Args}}{{.}} {{end}}{{end}}\n"
+                                    "{{- if .Container.Env}}\n Env:\t\t{{range "
+                                    ".Container.Env}}{{.}} {{end}}{{end}}\n"
+                                    "{{- if .Container.Dir}}\n Dir:\t\t{{.Container.Dir}}{{end}}\n"
+                                    "{{- if .HasInit}}\n Init:\t\t{{.Container.Init}}{{end}}\n"
+                                    "{{- if .Container.User}}\n User: {{.Container.User}}{{end}}\n"
+                                    "{{- if or .Container.CapabilityAdd "
+                                    ".Container.CapabilityDrop}}\nCapabilities:"
+                                    "{{if .Container.CapabilityAdd}}\n Add: {{join "
+                                    ".Container.CapabilityAdd \", \"}}{{end}}"
+                                    "{{if .Container.CapabilityDrop}}\n Drop: {{join "
+                                    ".Container.CapabilityDrop \", \"}}{{end}}{{end}}\n"
+                                    "{{- if .Container.Sysctls}}\nSysCtls:{{range $k, $v := "
+                                    ".Container.Sysctls}}\n {{$k}}{{if $v}}: "
+                                    "{{$v}}{{end}}{{end}}{{end}}\n"
+                                    "{{- if .Container.Ulimits}}\nUlimits:{{range "
+                                    ".Container.Ulimits}}\n {{.Name}}: "
+                                    "{{.Soft}}:{{.Hard}}{{end}}{{end}}\n"
+                                    "{{- if .Container.Mounts}}\nMounts:{{range "
+                                    ".Container.Mounts}}\n Target:\t{{.Target}}\n  Source:\t{{if "
+                                    ".Source}}{{.Source}}{{end}}\n"
+                                    "  ReadOnly:\t{{if .ReadOnly}}true{{else}}false{{end}}\n  "
+                                    "Type:\t\t{{.Type}}{{end}}{{end}}\n"
+                                    "{{- if .Container.Configs}}\nConfigs:{{range "
+                                    ".Container.Configs}}\n Target:\t{{.File.Name}}\n  "
+                                    "Source:\t{{.ConfigName}}{{end}}{{end}}\n"
+                                    "{{- if .Container.Secrets}}\nSecrets:{{range "
+                                    ".Container.Secrets}}\n Target:\t{{.File.Name}}\n  "
+                                    "Source:\t{{.SecretName}}{{end}}{{end}}\n"
+                                    "{{- with .LogDriver}}\nLog Driver:{{if .Name}}\n "
+                                    "Name:\t\t{{.Name}}{{end}}"
+                                    "{{if .Options}}\n LogOpts:{{range $k, $v := .Options}}\n  "
+                                    "{{$k}}{{if $v}}:       {{$v}}{{end}}{{end}}{{end}}\n{{end}}\n"
+                                    "{{- if .HasResources}}\nResources:"
+                                    "{{with .Reservations}}\n Reservations:{{if .CPU}}\n  "
+                                    "CPU:\t\t{{.CPU}}{{end}}{{if .Memory}}\n  "
+                                    "Memory:\t{{.Memory}}{{end}}{{end}}"
+                                    "{{with .Limits}}\n Limits:{{if .CPU}}\n  "
+                                    "CPU:\t\t{{.CPU}}{{end}}{{if .Memory}}\n  "
+                                    "Memory:\t{{.Memory}}{{end}}"
+                                    "{{if .Pids}}\n  PIDs:\t\t{{.Pids}}{{end}}{{end}}{{end}}\n"
+                                    "{{- if .Networks}}\nNetworks:{{range .Networks}} {{.}}{{end}} "
+                                    "{{end}}\n"
+                                    "Endpoint Mode:\t{{.EndpointMode}}\n"
+                                    "{{- if .Ports}}\nPorts:{{range .Ports}}\n PublishedPort = "
+                                    "{{if .PublishedPort}}{{.PublishedPort}}{{else}}0{{end}}\n  "
+                                    "Protocol = {{.Protocol}}\n"
+                                    "  TargetPort = {{.TargetPort}}\n  PublishMode = "
+                                    "{{.PublishMode}}{{end}} {{end}}\n"
+                                    "{{- with .Health}}\n Healthcheck:\n  Interval = "
+                                    "{{.Interval}}\n  Retries = {{.Retries}}\n"
+                                    "  StartPeriod =\t{{.StartPeriod}}\n  Timeout =\t{{.Timeout}}\n"
+                                    "{{- if .Test}}\n  Tests:{{range .Test}}\n\t Test = "
+                                    "{{.}}{{end}} {{end}}{{end}}\n\n";
 
 static void flow(json_t *c, const char *key, const json_t *spec, const char *path)
 {
@@ -142,7 +172,8 @@ static void networks(struct cli *cli, json_t *c, const json_t *spec)
         struct sw_err err;
         bool found = cmd_get(cli, "/networks/", js_str(n, "Target"), &network, &err) == 0;
 
-        js_append_str(names, found && *js_str(network, "Name") != '\0' ? js_str(network, "Name") : js_str(n, "Target"));
+        js_append_str(names, found && *js_str(network, "Name") != '\0' ? js_str(network, "Name")
+                                                                       : js_str(n, "Target"));
     }
     json_object_set_new(c, "Networks", names);
 }
@@ -174,7 +205,8 @@ static void preferences(json_t *c, const json_t *spec)
 
     json_array_foreach(list, i, p)
     {
-        SW_CLEANUP(sw_free_ptr) char *text = cli_printf("spread=%s", js_str(p, "Spread.SpreadDescriptor"));
+        SW_CLEANUP(sw_free_ptr)
+        char *text = cli_printf("spread=%s", js_str(p, "Spread.SpreadDescriptor"));
 
         js_append_str(out, text);
     }

@@ -32,7 +32,8 @@ static int choose(const char *arg, const json_t *by_id, const json_t *by_name, c
         if (!text_prefix(js_str(s, "ID"), arg))
             continue;
         if (*id != NULL)
-            return sw_err_set(err, SW_E_INVALID, "multiple services found with provided prefix: %s", arg);
+            return sw_err_set(err, SW_E_INVALID, "multiple services found with provided prefix: %s",
+                              arg);
         *id = js_str(s, "ID");
     }
     return 0;
@@ -64,7 +65,9 @@ static int add_services(struct cli *cli, const struct strv *names, json_t *filte
             filters_set(filters, "service", id);
             (*found)++;
         } else {
-            sw_buf_printf(missing, missing->len > 0 ? "\nno such service: %s" : "no such service: %s", names->v[i]);
+            sw_buf_printf(missing,
+                          missing->len > 0 ? "\nno such service: %s" : "no such service: %s",
+                          names->v[i]);
         }
     }
     return 0;
@@ -97,7 +100,8 @@ int service_run_ps(struct cli *cli, const struct args *args, struct sw_err *err)
         resolve_node_filter(cli, filters, err) < 0)
         return err->code;
     if (found > 0) {
-        if (cmd_list(cli, "/tasks", filters, &tasks, err) < 0 || tasks_print(cli, tasks, args, err) < 0)
+        if (cmd_list(cli, "/tasks", filters, &tasks, err) < 0 ||
+            tasks_print(cli, tasks, args, err) < 0)
             return err->code;
     }
     if (missing.len > 0)

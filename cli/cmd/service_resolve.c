@@ -21,7 +21,8 @@ int service_network_id(struct cli *cli, const char *name, char **id, struct sw_e
     url_query(&url, "scope", "swarm");
     if (cli_get(cli, sw_buf_str(&url), &network, err) < 0)
         return err->code;
-    *id = cli_strdup(*js_str(network, "Id") != '\0' ? js_str(network, "Id") : js_str(network, "ID"));
+    *id =
+        cli_strdup(*js_str(network, "Id") != '\0' ? js_str(network, "Id") : js_str(network, "ID"));
     return 0;
 }
 
@@ -106,8 +107,10 @@ bool service_resolve_image(struct cli *cli, json_t *spec, const char *auth)
 void service_warn_unresolved(const char *image)
 {
     fprintf(stderr,
-            "image %s could not be accessed on a registry to record\nits digest. Each node will access %s "
-            "independently,\npossibly leading to different nodes running different\nversions of the image.\n\n",
+            "image %s could not be accessed on a registry to record\nits digest. Each node will "
+            "access %s "
+            "independently,\npossibly leading to different nodes running different\nversions of "
+            "the image.\n\n",
             image, image);
 }
 
@@ -119,8 +122,9 @@ char *service_auth(const json_t *spec)
 int service_send(struct cli *cli, const char *path, const json_t *spec, const char *auth, char **id,
                  struct sw_err *err)
 {
-    struct client_stream s = { .method = "POST", .path = path, .upload_fd = -1, .json = spec,
-                               .registry_auth = auth };
+    struct client_stream s = {
+        .method = "POST", .path = path, .upload_fd = -1, .json = spec, .registry_auth = auth
+    };
     json_auto_t *answer = NULL;
     struct client *c = NULL;
 

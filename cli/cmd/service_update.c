@@ -15,16 +15,21 @@
 #define CONTAINER "TaskTemplate.ContainerSpec."
 #define HIDDEN(x) NULL
 
-#define LISTED(n, text) { n, 0, OPT_LIST, NULL, text, NULL, NULL, false }
+#define LISTED(n, text)                                                                            \
+    {                                                                                              \
+        n, 0, OPT_LIST, NULL, text, NULL, NULL, false                                              \
+    }
 
 const struct option service_update_options[] = {
     SERVICE_OPTIONS(HIDDEN),
     { "args", 0, OPT_STRING, "command", "Service command args", NULL, words_check, false },
-    { "config-add", 0, OPT_LIST, "config", "Add or update a config file on a service", NULL, config_check, false },
+    { "config-add", 0, OPT_LIST, "config", "Add or update a config file on a service", NULL,
+      config_check, false },
     LISTED("config-rm", "Remove a configuration file"),
     LISTED("constraint-add", "Add or update a placement constraint"),
     LISTED("constraint-rm", "Remove a constraint"),
-    { "container-label-add", 0, OPT_LIST, NULL, "Add or update a container label", NULL, label_check, false },
+    { "container-label-add", 0, OPT_LIST, NULL, "Add or update a container label", NULL,
+      label_check, false },
     LISTED("container-label-rm", "Remove a container label by its key"),
     { "dns-add", 0, OPT_LIST, NULL, "Add or update a custom DNS server", NULL, ip_check, false },
     LISTED("dns-option-add", "Add or update a DNS option"),
@@ -32,32 +37,42 @@ const struct option service_update_options[] = {
     LISTED("dns-rm", "Remove a custom DNS server"),
     LISTED("dns-search-add", "Add or update a custom DNS search domain"),
     LISTED("dns-search-rm", "Remove a DNS search domain"),
-    { "env-add", 0, OPT_LIST, NULL, "Add or update an environment variable", NULL, env_check, false },
+    { "env-add", 0, OPT_LIST, NULL, "Add or update an environment variable", NULL, env_check,
+      false },
     LISTED("env-rm", "Remove an environment variable"),
     { "force", 0, OPT_BOOL, NULL, "Force update even if no changes require it", NULL, NULL, false },
-    { "generic-resource-add", 0, OPT_LIST, NULL, "Add a Generic resource", NULL, generic_check, false },
+    { "generic-resource-add", 0, OPT_LIST, NULL, "Add a Generic resource", NULL, generic_check,
+      false },
     LISTED("generic-resource-rm", "Remove a Generic resource"),
     LISTED("group-add", "Add an additional supplementary user group to the container"),
     LISTED("group-rm", "Remove a previously added supplementary user group from the container"),
-    { "host-add", 0, OPT_LIST, NULL, "Add a custom host-to-IP mapping (\"host:ip\")", NULL, host_check, false },
+    { "host-add", 0, OPT_LIST, NULL, "Add a custom host-to-IP mapping (\"host:ip\")", NULL,
+      host_check, false },
     LISTED("host-rm", "Remove a custom host-to-IP mapping (\"host:ip\")"),
     { "image", 0, OPT_STRING, NULL, "Service image tag", NULL, NULL, false },
     { "label-add", 0, OPT_LIST, NULL, "Add or update a service label", NULL, label_check, false },
     LISTED("label-rm", "Remove a label by its key"),
-    { "mount-add", 0, OPT_LIST, "mount", "Add or update a mount on a service", NULL, mounts_check, false },
+    { "mount-add", 0, OPT_LIST, "mount", "Add or update a mount on a service", NULL, mounts_check,
+      false },
     LISTED("mount-rm", "Remove a mount by its target path"),
     { "network-add", 0, OPT_LIST, "network", "Add a network", NULL, network_check, false },
     LISTED("network-rm", "Remove a network"),
-    { "placement-pref-add", 0, OPT_LIST, "pref", "Add a placement preference", NULL, pref_check, false },
-    { "placement-pref-rm", 0, OPT_LIST, "pref", "Remove a placement preference", NULL, pref_check, false },
-    { "publish-add", 0, OPT_LIST, "port", "Add or update a published port", NULL, ports_check, false },
-    { "publish-rm", 0, OPT_LIST, "port", "Remove a published port by its target port", NULL, ports_check, false },
+    { "placement-pref-add", 0, OPT_LIST, "pref", "Add a placement preference", NULL, pref_check,
+      false },
+    { "placement-pref-rm", 0, OPT_LIST, "pref", "Remove a placement preference", NULL, pref_check,
+      false },
+    { "publish-add", 0, OPT_LIST, "port", "Add or update a published port", NULL, ports_check,
+      false },
+    { "publish-rm", 0, OPT_LIST, "port", "Remove a published port by its target port", NULL,
+      ports_check, false },
     { "rollback", 0, OPT_BOOL, NULL, "Rollback to previous specification", NULL, NULL, false },
-    { "secret-add", 0, OPT_LIST, "secret", "Add or update a secret on a service", NULL, secret_check, false },
+    { "secret-add", 0, OPT_LIST, "secret", "Add or update a secret on a service", NULL,
+      secret_check, false },
     LISTED("secret-rm", "Remove a secret"),
     LISTED("sysctl-add", "Add or update a Sysctl option"),
     LISTED("sysctl-rm", "Remove a Sysctl option"),
-    { "ulimit-add", 0, OPT_LIST, "ulimit", "Add or update a ulimit option", "[]", ulimit_check, false },
+    { "ulimit-add", 0, OPT_LIST, "ulimit", "Add or update a ulimit option", "[]", ulimit_check,
+      false },
     LISTED("ulimit-rm", "Remove a ulimit option"),
     OPTION_END,
 };
@@ -67,7 +82,8 @@ static int post_update(struct cli *cli, const json_t *service, const char *auth,
                        struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
-    SW_CLEANUP(sw_free_ptr) char *version = cli_printf("%lld", (long long)js_int(service, "Version.Index"));
+    SW_CLEANUP(sw_free_ptr)
+    char *version = cli_printf("%lld", (long long)js_int(service, "Version.Index"));
 
     url_path(&url, "/services/", js_str(service, "ID"), "/update");
     url_query(&url, "version", version);
@@ -99,7 +115,8 @@ static int new_mode(json_t *spec, const struct args *args, struct sw_err *err)
     }
     if (args_set(args, "max-concurrent")) {
         if (!job)
-            return sw_err_set(err, SW_E_INVALID, "max-concurrent can only be used with replicated-job mode");
+            return sw_err_set(err, SW_E_INVALID,
+                              "max-concurrent can only be used with replicated-job mode");
         js_set_int(spec, "Mode.ReplicatedJob.MaxConcurrent", args_int(args, "max-concurrent"));
     }
     if (args_bool(args, "force"))
@@ -124,8 +141,10 @@ static int new_command(json_t *spec, const struct args *args, struct sw_err *err
     return 0;
 }
 
-/* Read, change, write: once. @unresolved: the image the registry knows nothing of, returned, or NULL. */
-static int update_once(struct cli *cli, const struct args *args, char **unresolved, struct sw_err *err)
+/* Read, change, write: once. @unresolved: the image the registry knows nothing of, returned, or
+ * NULL. */
+static int update_once(struct cli *cli, const struct args *args, char **unresolved,
+                       struct sw_err *err)
 {
     const char *name = args->pos.v[0];
     SW_CLEANUP(sw_free_ptr) char *auth = NULL;
@@ -214,7 +233,9 @@ static int scale_once(struct cli *cli, const char *name, uint64_t n, struct sw_e
     else if (js_get(service, "Spec.Mode.ReplicatedJob") != NULL)
         js_set_int(service, "Spec.Mode.ReplicatedJob.TotalCompletions", (int64_t)n);
     else
-        return sw_err_set(err, SW_E_INVALID, "%s: scale can only be used with replicated or replicated-job mode", name);
+        return sw_err_set(err, SW_E_INVALID,
+                          "%s: scale can only be used with replicated or replicated-job mode",
+                          name);
     if (post_update(cli, service, NULL, "", err) < 0)
         return sw_err_wrap(err, "%s", name);
     return 0;
@@ -228,7 +249,8 @@ static int scale_one(struct cli *cli, const char *name, const char *count, struc
     int r;
 
     if (text_uint(count, &n, &why) < 0)
-        return sw_err_set(err, SW_E_INVALID, "%s: invalid replicas value %s: %s", name, count, why.msg);
+        return sw_err_set(err, SW_E_INVALID, "%s: invalid replicas value %s: %s", name, count,
+                          why.msg);
     do
         r = scale_once(cli, name, n, err);
     while (cmd_lost_race(r, err, &tries));
@@ -252,7 +274,8 @@ int service_run_scale(struct cli *cli, const struct args *args, struct sw_err *e
         if (eq == NULL || eq == arg || eq[1] == '\0')
             return sw_err_set(err, SW_E_INVALID,
                               "invalid scale specifier '%s'.\nSee '%s --help'.\n\nUsage:  %s "
-                              "SERVICE=REPLICAS [SERVICE=REPLICAS...]\n\nScale one or multiple replicated services",
+                              "SERVICE=REPLICAS [SERVICE=REPLICAS...]\n\nScale one or multiple "
+                              "replicated services",
                               arg, command, command);
     }
     for (size_t i = 0; i < args->pos.n; i++) {

@@ -15,7 +15,8 @@ static char *text_of(int64_t ns)
 /* A date, maybe with a time, without zone. */
 static bool local_date(const char *s, int64_t *ns)
 {
-    static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m-%d" };
+    static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H",
+                                         "%Y-%m-%d" };
 
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         struct tm tm = { .tm_isdst = -1 };
@@ -40,6 +41,8 @@ int since_format(const char *s, int64_t now_ns, char **out, struct sw_err *err)
     else if (sw_rfc3339_parse(s, &ns) || local_date(s, &ns))
         *out = text_of(ns);
     else
-        return sw_err_set(err, SW_E_INVALID, "invalid value for \"since\": failed to parse value as time or duration: \"%s\"", s);
+        return sw_err_set(
+            err, SW_E_INVALID,
+            "invalid value for \"since\": failed to parse value as time or duration: \"%s\"", s);
     return 0;
 }

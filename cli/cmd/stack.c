@@ -8,7 +8,8 @@
 #include "common/base/macro.h"
 
 static const struct table_column columns[] = { { "Name", "NAME" }, { "Services", "SERVICES" } };
-static const struct table stack_table = { columns, SW_ARRAY_LEN(columns), "{{.Name}}\t{{.Services}}", "Name" };
+static const struct table stack_table = { columns, SW_ARRAY_LEN(columns),
+                                          "{{.Name}}\t{{.Services}}", "Name" };
 
 int stack_filter(const struct args *args, const char *stack, json_t **out, struct sw_err *err)
 {
@@ -42,8 +43,10 @@ static int run_ls(struct cli *cli, const struct args *args, struct sw_err *err)
         const json_t *stack = json_object_get(js_get(each, "Spec.Labels"), STACK_LABEL);
 
         if (json_is_string(stack))
-            json_object_set_new(counts, json_string_value(stack),
-                                json_integer(json_integer_value(json_object_get(counts, json_string_value(stack))) + 1));
+            json_object_set_new(
+                counts, json_string_value(stack),
+                json_integer(json_integer_value(json_object_get(counts, json_string_value(stack))) +
+                             1));
     }
     json_object_foreach(counts, name, each)
     {
@@ -107,51 +110,90 @@ static int run_config(struct cli *cli, const struct args *args, struct sw_err *e
 }
 
 #define OPTION_COMPOSE                                                                             \
-    { "compose-file", 'c', OPT_LIST, "strings", "Path to a Compose file, or \"-\" to read from stdin", NULL, NULL, false }
+    {                                                                                              \
+        "compose-file", 'c', OPT_LIST, "strings",                                                  \
+            "Path to a Compose file, or \"-\" to read from stdin", NULL, NULL, false               \
+    }
 
 static const struct option config_options[] = {
     OPTION_COMPOSE,
-    { "skip-interpolation", 0, OPT_BOOL, NULL, "Skip interpolation and output only merged config", NULL, NULL, false },
+    { "skip-interpolation", 0, OPT_BOOL, NULL, "Skip interpolation and output only merged config",
+      NULL, NULL, false },
     OPTION_END,
 };
 static const struct option deploy_options[] = {
     OPTION_COMPOSE,
-    { "detach", 'd', OPT_BOOL, NULL, "Exit immediately instead of waiting for the stack services to converge", "true", NULL, false },
-    { "prune", 0, OPT_BOOL, NULL, "Prune services that are no longer referenced", NULL, NULL, false },
+    { "detach", 'd', OPT_BOOL, NULL,
+      "Exit immediately instead of waiting for the stack services to converge", "true", NULL,
+      false },
+    { "prune", 0, OPT_BOOL, NULL, "Prune services that are no longer referenced", NULL, NULL,
+      false },
     { "quiet", 'q', OPT_BOOL, NULL, "Suppress progress output", NULL, NULL, false },
-    { "resolve-image", 0, OPT_STRING, NULL, "Query the registry to resolve image digest and supported platforms (\"always\", \"changed\", \"never\")", "always", NULL, false },
-    { "with-registry-auth", 0, OPT_BOOL, NULL, "Send registry authentication details to Swarm agents", NULL, NULL, false },
+    { "resolve-image", 0, OPT_STRING, NULL,
+      "Query the registry to resolve image digest and supported platforms (\"always\", "
+      "\"changed\", \"never\")",
+      "always", NULL, false },
+    { "with-registry-auth", 0, OPT_BOOL, NULL,
+      "Send registry authentication details to Swarm agents", NULL, NULL, false },
     OPTION_END,
 };
 static const struct option ls_options[] = { OPTION_FORMAT, OPTION_END };
 static const struct option ps_options[] = {
-    OPTION_FILTER, OPTION_FORMAT,
+    OPTION_FILTER,
+    OPTION_FORMAT,
     { "no-resolve", 0, OPT_BOOL, NULL, "Do not map IDs to Names", NULL, NULL, false },
     OPTION_NO_TRUNC,
     { "quiet", 'q', OPT_BOOL, NULL, "Only display task IDs", NULL, NULL, false },
     OPTION_END,
 };
-static const struct option services_options[] = { OPTION_FILTER, OPTION_FORMAT, OPTION_QUIET_IDS, OPTION_END };
+static const struct option services_options[] = { OPTION_FILTER, OPTION_FORMAT, OPTION_QUIET_IDS,
+                                                  OPTION_END };
 static const struct option rm_options[] = {
     { "detach", 'd', OPT_BOOL, NULL, "Do not wait for stack removal", "true", NULL, false },
     OPTION_END,
 };
 
 const struct command cmd_stack[] = {
-    { .name = "config", .usage = "[OPTIONS]",
+    { .name = "config",
+      .usage = "[OPTIONS]",
       .summary = "Outputs the final config file, after doing merges and interpolations",
-      .options = config_options, .run = run_config },
-    { .name = "deploy", .aliases = "up", .usage = "[OPTIONS] STACK",
-      .summary = "Deploy a new stack or update an existing stack", .options = deploy_options, .min = 1, .max = 1,
+      .options = config_options,
+      .run = run_config },
+    { .name = "deploy",
+      .aliases = "up",
+      .usage = "[OPTIONS] STACK",
+      .summary = "Deploy a new stack or update an existing stack",
+      .options = deploy_options,
+      .min = 1,
+      .max = 1,
       .run = stack_run_deploy },
-    { .name = "ls", .aliases = "list", .usage = "[OPTIONS]", .summary = "List stacks", .options = ls_options,
+    { .name = "ls",
+      .aliases = "list",
+      .usage = "[OPTIONS]",
+      .summary = "List stacks",
+      .options = ls_options,
       .run = run_ls },
-    { .name = "ps", .usage = "[OPTIONS] STACK", .summary = "List the tasks in the stack", .options = ps_options,
-      .min = 1, .max = 1, .run = run_ps },
-    { .name = "rm", .aliases = "remove down", .usage = "[OPTIONS] STACK [STACK...]",
-      .summary = "Remove one or more stacks", .options = rm_options, .min = 1, .max = CMD_ANY,
+    { .name = "ps",
+      .usage = "[OPTIONS] STACK",
+      .summary = "List the tasks in the stack",
+      .options = ps_options,
+      .min = 1,
+      .max = 1,
+      .run = run_ps },
+    { .name = "rm",
+      .aliases = "remove down",
+      .usage = "[OPTIONS] STACK [STACK...]",
+      .summary = "Remove one or more stacks",
+      .options = rm_options,
+      .min = 1,
+      .max = CMD_ANY,
       .run = stack_run_rm },
-    { .name = "services", .usage = "[OPTIONS] STACK", .summary = "List the services in the stack",
-      .options = services_options, .min = 1, .max = 1, .run = run_services },
+    { .name = "services",
+      .usage = "[OPTIONS] STACK",
+      .summary = "List the services in the stack",
+      .options = services_options,
+      .min = 1,
+      .max = 1,
+      .run = run_services },
     { .name = NULL },
 };

@@ -17,7 +17,8 @@ struct stack_files {
 
 /** stack_load() - read the files of --compose-file and load them.
  * @files: must live as long as @out; release both with stack_unload() */
-int stack_load(const struct args *args, struct stack_files *files, struct compose *out, struct sw_err *err);
+int stack_load(const struct args *args, struct stack_files *files, struct compose *out,
+               struct sw_err *err);
 void stack_unload(struct stack_files *files, struct compose *c);
 extern const struct compose_world stack_world; /* this process: its environment and files */
 

@@ -17,7 +17,7 @@ struct deploy {
     struct client *client;
     const struct args *args;
     const char *stack;
-    json_t *wanted; /* of compose_convert() */
+    json_t *wanted;   /* of compose_convert() */
     json_t *services; /* name -> existing service */
     struct strv ids;  /* of all services, to wait for */
 };
@@ -32,13 +32,16 @@ static int check_manager(struct deploy *d, struct sw_err *err)
         return err->code;
     if (js_bool(info, "Swarm.ControlAvailable"))
         return 0;
-    return sw_err_set(err, SW_E_UNAVAILABLE,
-                      "this node is not a swarm manager. Use \"%s\" or \"%s\" to connect this node to swarm and "
-                      "try again", init, join);
+    return sw_err_set(
+        err, SW_E_UNAVAILABLE,
+        "this node is not a swarm manager. Use \"%s\" or \"%s\" to connect this node to swarm and "
+        "try again",
+        init, join);
 }
 
 /* Objects of the stack by name. @name_path: where the name is. */
-static int existing(struct deploy *d, const char *path, const char *name_path, json_t **out, struct sw_err *err)
+static int existing(struct deploy *d, const char *path, const char *name_path, json_t **out,
+                    struct sw_err *err)
 {
     json_auto_t *filters = NULL;
     json_auto_t *list = NULL;
@@ -46,7 +49,8 @@ static int existing(struct deploy *d, const char *path, const char *name_path, j
     size_t i;
     json_t *o;
 
-    if (stack_filter(NULL, d->stack, &filters, err) < 0 || cmd_list(d->cli, path, filters, &list, err) < 0)
+    if (stack_filter(NULL, d->stack, &filters, err) < 0 ||
+        cmd_list(d->cli, path, filters, &list, err) < 0)
         return err->code;
     by_name = json_object();
     json_array_foreach(list, i, o)
@@ -105,14 +109,18 @@ static int check_external(struct deploy *d, struct sw_err *err)
         r = cmd_get(d->cli, "/networks/", name, &network, err);
         if (r == SW_E_NOT_FOUND)
             return sw_err_set(err, SW_E_NOT_FOUND,
-                              "network \"%s\" is declared as external, but could not be found. You need to create a "
-                              "swarm-scoped network before the stack is deployed", name);
+                              "network \"%s\" is declared as external, but could not be found. You "
+                              "need to create a "
+                              "swarm-scoped network before the stack is deployed",
+                              name);
         if (r < 0)
             return r;
         if (strcmp(js_str(network, "Scope"), "swarm") != 0)
-            return sw_err_set(err, SW_E_INVALID,
-                              "network \"%s\" is declared as external, but it is not in the right scope: \"%s\" "
-                              "instead of \"swarm\"", name, js_str(network, "Scope"));
+            return sw_err_set(
+                err, SW_E_INVALID,
+                "network \"%s\" is declared as external, but it is not in the right scope: \"%s\" "
+                "instead of \"swarm\"",
+                name, js_str(network, "Scope"));
     }
     return 0;
 }
@@ -141,7 +149,8 @@ static int create_networks(struct deploy *d, struct sw_err *err)
 }
 
 /* Secrets and configs: the labels of an existing one may change, its content may not. */
-static int put_file_objects(struct deploy *d, const char *section, const char *kind, struct sw_err *err)
+static int put_file_objects(struct deploy *d, const char *section, const char *kind,
+                            struct sw_err *err)
 {
     SW_CLEANUP(sw_free_ptr) char *base = cli_printf("/%s/", section);
     SW_CLEANUP(sw_free_ptr) char *create = cli_printf("/%s/create", section);
@@ -164,7 +173,8 @@ static int put_file_objects(struct deploy *d, const char *section, const char *k
         }
         if (r < 0)
             return r;
-        SW_CLEANUP(sw_free_ptr) char *version = cli_printf("%lld", (long long)js_int(old, "Version.Index"));
+        SW_CLEANUP(sw_free_ptr)
+        char *version = cli_printf("%lld", (long long)js_int(old, "Version.Index"));
         url_path(&url, base, js_str(old, "ID"), "/update");
         url_query(&url, "version", version);
         if (client_call(d->client, "POST", sw_buf_str(&url), spec, NULL, err) < 0)
@@ -184,8 +194,10 @@ static void tag_image(json_t *spec)
 /* Pin the image as --resolve-image says. @old: the running service or NULL. */
 static void pin_image(struct deploy *d, json_t *spec, const json_t *old, const char *auth)
 {
-    const char *how = args_set(d->args, "resolve-image") ? args_str(d->args, "resolve-image") : "always";
-    const char *before = json_string_value(json_object_get(js_get(old, "Spec.Labels"), IMAGE_LABEL));
+    const char *how =
+        args_set(d->args, "resolve-image") ? args_str(d->args, "resolve-image") : "always";
+    const char *before =
+        json_string_value(json_object_get(js_get(old, "Spec.Labels"), IMAGE_LABEL));
     bool same = before != NULL && strcmp(before, js_str(spec, IMAGE)) == 0;
     SW_CLEANUP(sw_free_ptr) char *image = NULL;
 
@@ -200,13 +212,15 @@ static void pin_image(struct deploy *d, json_t *spec, const json_t *old, const c
 }
 
 /* The whole spec is ours: when the service changed meanwhile only its version has to be new. */
-static int update_service(struct deploy *d, json_t *spec, const json_t *old, const char *auth, struct sw_err *err)
+static int update_service(struct deploy *d, json_t *spec, const json_t *old, const char *auth,
+                          struct sw_err *err)
 {
     json_auto_t *now = json_incref((json_t *)(uintptr_t)old);
     unsigned tries = 0;
 
     for (;;) {
-        SW_CLEANUP(sw_free_ptr) char *version = cli_printf("%lld", (long long)js_int(now, "Version.Index"));
+        SW_CLEANUP(sw_free_ptr)
+        char *version = cli_printf("%lld", (long long)js_int(now, "Version.Index"));
         SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
         int r;
 
@@ -260,7 +274,8 @@ static int put_services(struct deploy *d, struct sw_err *err)
         json_t *container = js_get(spec, "TaskTemplate.ContainerSpec");
 
         if (service_refs(d->cli, "Secret", js_get(container, "Secrets"), err) < 0 ||
-            service_refs(d->cli, "Config", js_get(container, "Configs"), err) < 0 || put_service(d, spec, err) < 0)
+            service_refs(d->cli, "Config", js_get(container, "Configs"), err) < 0 ||
+            put_service(d, spec, err) < 0)
             return err->code;
     }
     return 0;
@@ -295,8 +310,8 @@ static int run(struct deploy *d, struct sw_err *err)
 static void say_ignored(const struct compose *c)
 {
     for (size_t i = 0; i < c->unsupported.n; i++)
-        fprintf(stderr, "%s%s%s", i == 0 ? "Ignoring unsupported options: " : ", ", c->unsupported.v[i],
-                i + 1 == c->unsupported.n ? "\n\n" : "");
+        fprintf(stderr, "%s%s%s", i == 0 ? "Ignoring unsupported options: " : ", ",
+                c->unsupported.v[i], i + 1 == c->unsupported.n ? "\n\n" : "");
     if (c->deprecated.n > 0)
         fprintf(stderr, "Ignoring deprecated options:\n\n");
     for (size_t i = 0; i < c->deprecated.n; i++)
@@ -307,14 +322,16 @@ static void say_ignored(const struct compose *c)
 static void say_detached(const struct cli *cli, const struct args *args)
 {
     if (!args_set(args, "detach") && strcmp(cli->program, "docker") == 0)
-        fprintf(stderr, "Since --detach=false was not specified, tasks will be created in the background.\n"
-                        "In a future release, --detach=false will become the default.\n");
+        fprintf(stderr,
+                "Since --detach=false was not specified, tasks will be created in the background.\n"
+                "In a future release, --detach=false will become the default.\n");
 }
 
 int stack_run_deploy(struct cli *cli, const struct args *args, struct sw_err *err)
 {
     static const char *const modes[] = { "always", "changed", "never" };
-    const char *resolve = args_set(args, "resolve-image") ? args_str(args, "resolve-image") : "always";
+    const char *resolve =
+        args_set(args, "resolve-image") ? args_str(args, "resolve-image") : "always";
     struct deploy d = { .cli = cli, .args = args, .stack = args->pos.v[0] };
     struct stack_files files;
     struct compose c;

@@ -28,7 +28,8 @@ static char *folder(const char *first)
 {
     char cwd[4096];
     const char *slash = strrchr(first, '/');
-    SW_CLEANUP(sw_free_ptr) char *dir = cli_strndup(first, slash != NULL ? (size_t)(slash - first) : 0);
+    SW_CLEANUP(sw_free_ptr)
+    char *dir = cli_strndup(first, slash != NULL ? (size_t)(slash - first) : 0);
     SW_CLEANUP(sw_free_ptr) char *joined = NULL;
 
     if (getcwd(cwd, sizeof(cwd)) == NULL)
@@ -41,7 +42,8 @@ static char *folder(const char *first)
     return mounts_clean_path(joined);
 }
 
-int stack_load(const struct args *args, struct stack_files *files, struct compose *out, struct sw_err *err)
+int stack_load(const struct args *args, struct stack_files *files, struct compose *out,
+               struct sw_err *err)
 {
     const struct strv *given = args_list(args, "compose-file");
 
@@ -60,10 +62,12 @@ int stack_load(const struct args *args, struct stack_files *files, struct compos
 
         if (cmd_read(name, FILE_MAX_BYTES, &files->texts[i], err) < 0)
             return err->code;
-        files->sources[i] = (struct compose_source){ strcmp(name, "-") == 0 ? "<stdin>" : name, files->dir,
-                                                     sw_buf_str(&files->texts[i]), files->texts[i].len };
+        files->sources[i] =
+            (struct compose_source){ strcmp(name, "-") == 0 ? "<stdin>" : name, files->dir,
+                                     sw_buf_str(&files->texts[i]), files->texts[i].len };
     }
-    return compose_load(out, files->sources, files->n, !args_bool(args, "skip-interpolation"), &stack_world, err);
+    return compose_load(out, files->sources, files->n, !args_bool(args, "skip-interpolation"),
+                        &stack_world, err);
 }
 
 void stack_unload(struct stack_files *files, struct compose *c)

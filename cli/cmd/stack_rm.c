@@ -41,7 +41,8 @@ static int delete_path(struct removal *x, const char *path, struct sw_err *err)
     }
 }
 
-static void remove_list(struct removal *x, json_t *list, const char *before, const char *kind, const char *name_path)
+static void remove_list(struct removal *x, json_t *list, const char *before, const char *kind,
+                        const char *name_path)
 {
     size_t i;
     json_t *o;
@@ -83,8 +84,9 @@ static int wait_tasks(struct removal *x, struct sw_err *err)
         {
             const char *s = js_str(t, "Status.State");
 
-            running |= strcmp(s, "complete") != 0 && strcmp(s, "shutdown") != 0 && strcmp(s, "failed") != 0 &&
-                       strcmp(s, "rejected") != 0 && strcmp(s, "orphaned") != 0 && strcmp(s, "remove") != 0;
+            running |= strcmp(s, "complete") != 0 && strcmp(s, "shutdown") != 0 &&
+                       strcmp(s, "failed") != 0 && strcmp(s, "rejected") != 0 &&
+                       strcmp(s, "orphaned") != 0 && strcmp(s, "remove") != 0;
         }
         if (!running)
             return 0;
@@ -106,7 +108,9 @@ static int remove_stack(struct removal *x, bool wait, struct sw_err *err)
         cmd_list(x->cli, "/secrets", filters, &secrets, err) < 0 ||
         cmd_list(x->cli, "/configs", filters, &configs, err) < 0)
         return err->code;
-    if (json_array_size(services) + json_array_size(networks) + json_array_size(secrets) + json_array_size(configs) == 0) {
+    if (json_array_size(services) + json_array_size(networks) + json_array_size(secrets) +
+            json_array_size(configs) ==
+        0) {
         fprintf(stderr, "Nothing found in stack: %s\n", x->stack);
         return 0;
     }
@@ -116,7 +120,8 @@ static int remove_stack(struct removal *x, bool wait, struct sw_err *err)
     remove_list(x, configs, "/configs/", "config", "Spec.Name");
     remove_list(x, networks, "/networks/", "network", "Name");
     if (x->failed)
-        return sw_err_set(err, SW_E_INTERNAL, "failed to remove some resources from stack: %s", x->stack);
+        return sw_err_set(err, SW_E_INTERNAL, "failed to remove some resources from stack: %s",
+                          x->stack);
     return wait ? wait_tasks(x, err) : 0;
 }
 

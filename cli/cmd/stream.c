@@ -49,8 +49,10 @@ static int take(struct json_lines *l, const char *line, size_t n, struct sw_err 
         return 0;
     o = json_loadb(line, n, 0, NULL);
     if (o == NULL)
-        return sw_err_set(err, SW_E_PROTOCOL, "the daemon's answer is not JSON: %.*s", (int)(n > 100 ? 100 : n), line);
-    error = *js_str(o, "errorDetail.message") != '\0' ? js_str(o, "errorDetail.message") : js_str(o, "error");
+        return sw_err_set(err, SW_E_PROTOCOL, "the daemon's answer is not JSON: %.*s",
+                          (int)(n > 100 ? 100 : n), line);
+    error = *js_str(o, "errorDetail.message") != '\0' ? js_str(o, "errorDetail.message")
+                                                      : js_str(o, "error");
     if (*error != '\0')
         return sw_err_set(err, SW_E_INTERNAL, "%s", error);
     if (l->on_object != NULL)

@@ -11,7 +11,8 @@
 void swarm_settings(json_t *spec, const struct args *args)
 {
     if (args_set(args, "task-history-limit"))
-        js_set_int(spec, "Orchestration.TaskHistoryRetentionLimit", args_int(args, "task-history-limit"));
+        js_set_int(spec, "Orchestration.TaskHistoryRetentionLimit",
+                   args_int(args, "task-history-limit"));
     if (args_set(args, "dispatcher-heartbeat"))
         js_set_int(spec, "Dispatcher.HeartbeatPeriod", args_ns(args, "dispatcher-heartbeat"));
     if (args_set(args, "cert-expiry"))
@@ -32,7 +33,8 @@ int swarm_inspect(struct cli *cli, json_t **out, struct sw_err *err)
 int swarm_update(struct cli *cli, const json_t *cluster, const char *rotate, struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
-    SW_CLEANUP(sw_free_ptr) char *version = cli_printf("%lld", (long long)js_int(cluster, "Version.Index"));
+    SW_CLEANUP(sw_free_ptr)
+    char *version = cli_printf("%lld", (long long)js_int(cluster, "Version.Index"));
 
     sw_buf_puts(&url, "/swarm/update");
     url_query(&url, "rotateManagerToken", strcmp(rotate, "Manager") == 0 ? "true" : "false");
@@ -42,7 +44,8 @@ int swarm_update(struct cli *cli, const json_t *cluster, const char *rotate, str
     return cmd_post(cli, sw_buf_str(&url), js_get(cluster, "Spec"), err);
 }
 
-int swarm_say_join(struct cli *cli, const char *node_id, bool worker, bool manager, struct sw_err *err)
+int swarm_say_join(struct cli *cli, const char *node_id, bool worker, bool manager,
+                   struct sw_err *err)
 {
     SW_CLEANUP(sw_free_ptr) char *join = command_say(cli, "swarm join");
     json_auto_t *node = NULL;
@@ -53,11 +56,13 @@ int swarm_say_join(struct cli *cli, const char *node_id, bool worker, bool manag
     if (js_get(node, "ManagerStatus") == NULL)
         return 0;
     if (worker)
-        printf("To add a worker to this swarm, run the following command:\n\n    %s --token %s %s\n\n", join,
-               js_str(cluster, "JoinTokens.Worker"), js_str(node, "ManagerStatus.Addr"));
+        printf(
+            "To add a worker to this swarm, run the following command:\n\n    %s --token %s %s\n\n",
+            join, js_str(cluster, "JoinTokens.Worker"), js_str(node, "ManagerStatus.Addr"));
     if (manager)
-        printf("To add a manager to this swarm, run the following command:\n\n    %s --token %s %s\n\n", join,
-               js_str(cluster, "JoinTokens.Manager"), js_str(node, "ManagerStatus.Addr"));
+        printf("To add a manager to this swarm, run the following command:\n\n    %s --token %s "
+               "%s\n\n",
+               join, js_str(cluster, "JoinTokens.Manager"), js_str(node, "ManagerStatus.Addr"));
     return 0;
 }
 
@@ -67,7 +72,8 @@ static json_t *init_body(const struct args *args)
     const struct strv *pools = args_list(args, "default-addr-pool");
     json_t *list;
 
-    js_set_str(b, "ListenAddr", args_set(args, "listen-addr") ? args_str(args, "listen-addr") : LISTEN);
+    js_set_str(b, "ListenAddr",
+               args_set(args, "listen-addr") ? args_str(args, "listen-addr") : LISTEN);
     js_set_str(b, "AdvertiseAddr", args_str(args, "advertise-addr"));
     js_set_str(b, "DataPathAddr", args_str(args, "data-path-addr"));
     js_set_int(b, "DataPathPort", args_int(args, "data-path-port"));
@@ -92,7 +98,9 @@ static json_t *init_body(const struct args *args)
             js_append_str(list, parts.v[k]);
     }
     js_set_int(b, "SubnetSize",
-               args_set(args, "default-addr-pool-mask-length") ? args_int(args, "default-addr-pool-mask-length") : 24);
+               args_set(args, "default-addr-pool-mask-length")
+                   ? args_int(args, "default-addr-pool-mask-length")
+                   : 24);
     return b;
 }
 
@@ -100,9 +108,11 @@ static int check_availability(const struct args *args, struct sw_err *err)
 {
     const char *a = args_str(args, "availability");
 
-    if (*a == '\0' || strcmp(a, "active") == 0 || strcmp(a, "pause") == 0 || strcmp(a, "drain") == 0)
+    if (*a == '\0' || strcmp(a, "active") == 0 || strcmp(a, "pause") == 0 ||
+        strcmp(a, "drain") == 0)
         return 0;
-    return sw_err_set(err, SW_E_INVALID, "invalid availability \"%s\", only active, pause and drain are supported", a);
+    return sw_err_set(err, SW_E_INVALID,
+                      "invalid availability \"%s\", only active, pause and drain are supported", a);
 }
 
 static int run_init(struct cli *cli, const struct args *args, struct sw_err *err)
@@ -128,7 +138,8 @@ static int run_init(struct cli *cli, const struct args *args, struct sw_err *err
     printf("Swarm initialized: current node (%s) is now a manager.\n\n", json_string_value(answer));
     if (swarm_say_join(cli, json_string_value(answer), true, false, err) < 0)
         return err->code;
-    printf("To add a manager to this swarm, run '%s manager' and follow the instructions.\n", token_words);
+    printf("To add a manager to this swarm, run '%s manager' and follow the instructions.\n",
+           token_words);
     if (args_bool(args, "autolock"))
         return swarm_say_unlock_key(cli, err);
     return 0;
@@ -141,7 +152,8 @@ static int run_join(struct cli *cli, const struct args *args, struct sw_err *err
 
     if (check_availability(args, err) < 0)
         return err->code;
-    js_set_str(b, "ListenAddr", args_set(args, "listen-addr") ? args_str(args, "listen-addr") : LISTEN);
+    js_set_str(b, "ListenAddr",
+               args_set(args, "listen-addr") ? args_str(args, "listen-addr") : LISTEN);
     js_set_str(b, "AdvertiseAddr", args_str(args, "advertise-addr"));
     js_set_str(b, "DataPathAddr", args_str(args, "data-path-addr"));
     js_append_str(js_arr(b, "RemoteAddrs"), args->pos.v[0]);
@@ -149,7 +161,8 @@ static int run_join(struct cli *cli, const struct args *args, struct sw_err *err
     js_set_str(b, "Availability", args_str(args, "availability"));
     if (cmd_post(cli, "/swarm/join", b, err) < 0 || cli_get(cli, "/info", &info, err) < 0)
         return err->code;
-    printf("This node joined a swarm as a %s.\n", js_bool(info, "Swarm.ControlAvailable") ? "manager" : "worker");
+    printf("This node joined a swarm as a %s.\n",
+           js_bool(info, "Swarm.ControlAvailable") ? "manager" : "worker");
     return 0;
 }
 
@@ -185,7 +198,8 @@ static int run_join_token(struct cli *cli, const struct args *args, struct sw_er
 
 static int run_leave(struct cli *cli, const struct args *args, struct sw_err *err)
 {
-    if (cmd_post(cli, args_bool(args, "force") ? "/swarm/leave?force=1" : "/swarm/leave", NULL, err) < 0)
+    if (cmd_post(cli, args_bool(args, "force") ? "/swarm/leave?force=1" : "/swarm/leave", NULL,
+                 err) < 0)
         return err->code;
     printf("Node left the swarm.\n");
     return 0;
@@ -213,27 +227,44 @@ static int run_update(struct cli *cli, const struct args *args, struct sw_err *e
     return 0;
 }
 
-#define AUTOLOCK_HELP "Enable manager autolocking (requiring an unlock key to start a stopped manager)"
+#define AUTOLOCK_HELP                                                                              \
+    "Enable manager autolocking (requiring an unlock key to start a stopped manager)"
 static const struct option init_options[] = {
     SWARM_OPTIONS,
-    { "advertise-addr", 0, OPT_STRING, NULL, "Advertised address (format: \"<ip|interface>[:port]\")", NULL, NULL, false },
-    { "availability", 0, OPT_STRING, NULL, "Availability of the node (\"active\", \"pause\", \"drain\")", "active", NULL, false },
-    { "data-path-addr", 0, OPT_STRING, NULL, "Address or interface to use for data path traffic (format: \"<ip|interface>\")", NULL, NULL, false },
-    { "data-path-port", 0, OPT_UINT, "uint32", "Port number to use for data path traffic (1024 - 49151). If no value is set or is set to 0, the default port (4789) is used.", NULL, NULL, false },
-    { "default-addr-pool", 0, OPT_LIST, "ipNetSlice", "default address pool in CIDR format", "[]", NULL, false },
-    { "default-addr-pool-mask-length", 0, OPT_UINT, "uint32", "default address pool subnet mask length", "24", NULL, false },
-    { "force-new-cluster", 0, OPT_BOOL, NULL, "Force create a new cluster from current state", NULL, NULL, false },
-    { "listen-addr", 0, OPT_STRING, "node-addr", "Listen address (format: \"<ip|interface>[:port]\")", LISTEN, NULL, false },
+    { "advertise-addr", 0, OPT_STRING, NULL,
+      "Advertised address (format: \"<ip|interface>[:port]\")", NULL, NULL, false },
+    { "availability", 0, OPT_STRING, NULL,
+      "Availability of the node (\"active\", \"pause\", \"drain\")", "active", NULL, false },
+    { "data-path-addr", 0, OPT_STRING, NULL,
+      "Address or interface to use for data path traffic (format: \"<ip|interface>\")", NULL, NULL,
+      false },
+    { "data-path-port", 0, OPT_UINT, "uint32",
+      "Port number to use for data path traffic (1024 - 49151). If no value is set or is set to 0, "
+      "the default port (4789) is used.",
+      NULL, NULL, false },
+    { "default-addr-pool", 0, OPT_LIST, "ipNetSlice", "default address pool in CIDR format", "[]",
+      NULL, false },
+    { "default-addr-pool-mask-length", 0, OPT_UINT, "uint32",
+      "default address pool subnet mask length", "24", NULL, false },
+    { "force-new-cluster", 0, OPT_BOOL, NULL, "Force create a new cluster from current state", NULL,
+      NULL, false },
+    { "listen-addr", 0, OPT_STRING, "node-addr",
+      "Listen address (format: \"<ip|interface>[:port]\")", LISTEN, NULL, false },
     OPTION_END,
 };
 #undef AUTOLOCK_HELP
 #define AUTOLOCK_HELP "Change manager autolocking setting (true|false)"
 static const struct option update_options[] = { SWARM_OPTIONS, OPTION_END };
 static const struct option join_options[] = {
-    { "advertise-addr", 0, OPT_STRING, NULL, "Advertised address (format: \"<ip|interface>[:port]\")", NULL, NULL, false },
-    { "availability", 0, OPT_STRING, NULL, "Availability of the node (\"active\", \"pause\", \"drain\")", "active", NULL, false },
-    { "data-path-addr", 0, OPT_STRING, NULL, "Address or interface to use for data path traffic (format: \"<ip|interface>\")", NULL, NULL, false },
-    { "listen-addr", 0, OPT_STRING, "node-addr", "Listen address (format: \"<ip|interface>[:port]\")", LISTEN, NULL, false },
+    { "advertise-addr", 0, OPT_STRING, NULL,
+      "Advertised address (format: \"<ip|interface>[:port]\")", NULL, NULL, false },
+    { "availability", 0, OPT_STRING, NULL,
+      "Availability of the node (\"active\", \"pause\", \"drain\")", "active", NULL, false },
+    { "data-path-addr", 0, OPT_STRING, NULL,
+      "Address or interface to use for data path traffic (format: \"<ip|interface>\")", NULL, NULL,
+      false },
+    { "listen-addr", 0, OPT_STRING, "node-addr",
+      "Listen address (format: \"<ip|interface>[:port]\")", LISTEN, NULL, false },
     { "token", 0, OPT_STRING, NULL, "Token for entry into the swarm", NULL, NULL, false },
     OPTION_END,
 };
@@ -248,34 +279,67 @@ static const struct option key_options[] = {
     OPTION_END,
 };
 static const struct option leave_options[] = {
-    { "force", 'f', OPT_BOOL, NULL, "Force this node to leave the swarm, ignoring warnings", NULL, NULL, false },
+    { "force", 'f', OPT_BOOL, NULL, "Force this node to leave the swarm, ignoring warnings", NULL,
+      NULL, false },
     OPTION_END,
 };
 static const struct option ca_options[] = {
-    { "ca-cert", 0, OPT_STRING, "pem-file", "Path to the PEM-formatted root CA certificate to use for the new cluster", NULL, NULL, false },
-    { "ca-key", 0, OPT_STRING, "pem-file", "Path to the PEM-formatted root CA key to use for the new cluster", NULL, NULL, false },
-    { "cert-expiry", 0, OPT_DURATION, NULL, "Validity period for node certificates (ns|us|ms|s|m|h)", "2160h0m0s", NULL, false },
-    { "detach", 'd', OPT_BOOL, NULL, "Exit immediately instead of waiting for the root rotation to converge", NULL, NULL, false },
+    { "ca-cert", 0, OPT_STRING, "pem-file",
+      "Path to the PEM-formatted root CA certificate to use for the new cluster", NULL, NULL,
+      false },
+    { "ca-key", 0, OPT_STRING, "pem-file",
+      "Path to the PEM-formatted root CA key to use for the new cluster", NULL, NULL, false },
+    { "cert-expiry", 0, OPT_DURATION, NULL,
+      "Validity period for node certificates (ns|us|ms|s|m|h)", "2160h0m0s", NULL, false },
+    { "detach", 'd', OPT_BOOL, NULL,
+      "Exit immediately instead of waiting for the root rotation to converge", NULL, NULL, false },
     { "quiet", 'q', OPT_BOOL, NULL, "Suppress progress output", NULL, NULL, false },
-    { "rotate", 0, OPT_BOOL, NULL, "Rotate the swarm CA - if no certificate or key are provided, new ones will be generated", NULL, NULL, false },
+    { "rotate", 0, OPT_BOOL, NULL,
+      "Rotate the swarm CA - if no certificate or key are provided, new ones will be generated",
+      NULL, NULL, false },
     OPTION_END,
 };
 
 const struct command cmd_swarm[] = {
-    { .name = "ca", .usage = "[OPTIONS]", .summary = "Display and rotate the root CA", .options = ca_options,
+    { .name = "ca",
+      .usage = "[OPTIONS]",
+      .summary = "Display and rotate the root CA",
+      .options = ca_options,
       .run = swarm_run_ca },
-    { .name = "init", .usage = "[OPTIONS]", .summary = "Initialize a swarm", .options = init_options,
+    { .name = "init",
+      .usage = "[OPTIONS]",
+      .summary = "Initialize a swarm",
+      .options = init_options,
       .run = run_init },
-    { .name = "join", .usage = "[OPTIONS] HOST:PORT", .summary = "Join a swarm as a node and/or manager",
-      .options = join_options, .min = 1, .max = 1, .run = run_join },
-    { .name = "join-token", .usage = "[OPTIONS] (worker|manager)", .summary = "Manage join tokens",
-      .options = token_options, .min = 1, .max = 1, .run = run_join_token },
-    { .name = "leave", .usage = "[OPTIONS]", .summary = "Leave the swarm", .options = leave_options,
+    { .name = "join",
+      .usage = "[OPTIONS] HOST:PORT",
+      .summary = "Join a swarm as a node and/or manager",
+      .options = join_options,
+      .min = 1,
+      .max = 1,
+      .run = run_join },
+    { .name = "join-token",
+      .usage = "[OPTIONS] (worker|manager)",
+      .summary = "Manage join tokens",
+      .options = token_options,
+      .min = 1,
+      .max = 1,
+      .run = run_join_token },
+    { .name = "leave",
+      .usage = "[OPTIONS]",
+      .summary = "Leave the swarm",
+      .options = leave_options,
       .run = run_leave },
     { .name = "unlock", .usage = "", .summary = "Unlock swarm", .run = swarm_run_unlock },
-    { .name = "unlock-key", .usage = "[OPTIONS]", .summary = "Manage the unlock key", .options = key_options,
+    { .name = "unlock-key",
+      .usage = "[OPTIONS]",
+      .summary = "Manage the unlock key",
+      .options = key_options,
       .run = swarm_run_unlock_key },
-    { .name = "update", .usage = "[OPTIONS]", .summary = "Update the swarm", .options = update_options,
+    { .name = "update",
+      .usage = "[OPTIONS]",
+      .summary = "Update the swarm",
+      .options = update_options,
       .run = run_update },
     { .name = NULL },
 };

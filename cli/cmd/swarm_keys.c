@@ -25,7 +25,8 @@ static void say_key(struct cli *cli, const char *key)
 {
     SW_CLEANUP(sw_free_ptr) char *unlock = command_say(cli, "swarm unlock");
 
-    printf("To unlock a swarm manager after it restarts, run the `%s`\ncommand and provide the following key:\n\n"
+    printf("To unlock a swarm manager after it restarts, run the `%s`\ncommand and provide the "
+           "following key:\n\n"
            "    %s\n\nRemember to store this key in a password manager, since without it you\n"
            "will not be able to restart the manager.\n",
            unlock, key);
@@ -149,13 +150,15 @@ static int wait_rotation(struct cli *cli, bool quiet, struct sw_err *err)
         size_t i;
         json_t *n;
 
-        if (swarm_inspect(cli, &cluster, err) < 0 || cmd_list(cli, "/nodes", NULL, &nodes, err) < 0) {
+        if (swarm_inspect(cli, &cluster, err) < 0 ||
+            cmd_list(cli, "/nodes", NULL, &nodes, err) < 0) {
             r = err->code;
             break;
         }
         json_array_foreach(nodes, i, n)
         {
-            done += json_equal(js_get(n, "Description.TLSInfo"), js_get(cluster, "TLSInfo")) ? 1 : 0;
+            done +=
+                json_equal(js_get(n, "Description.TLSInfo"), js_get(cluster, "TLSInfo")) ? 1 : 0;
         }
         text = cli_printf("%zu/%zu nodes", done, json_array_size(nodes));
         progress_put(&p, "rotated TLS certificates", text, 0, 0);
@@ -179,7 +182,8 @@ int swarm_run_ca(struct cli *cli, const struct args *args, struct sw_err *err)
     if (!args_bool(args, "rotate")) {
         for (size_t i = 0; i < 3; i++) {
             if (args_set(args, needs_rotate[i]))
-                return sw_err_set(err, SW_E_INVALID, "`--%s` flag requires the `--rotate` flag to update the CA",
+                return sw_err_set(err, SW_E_INVALID,
+                                  "`--%s` flag requires the `--rotate` flag to update the CA",
                                   needs_rotate[i]);
         }
         if (*js_str(cluster, "TLSInfo.TrustRoot") == '\0')
@@ -200,7 +204,8 @@ int swarm_run_ca(struct cli *cli, const struct args *args, struct sw_err *err)
         return err->code;
     if (args_bool(args, "detach"))
         return 0;
-    if (wait_rotation(cli, args_bool(args, "quiet"), err) < 0 || swarm_inspect(cli, &after, err) < 0)
+    if (wait_rotation(cli, args_bool(args, "quiet"), err) < 0 ||
+        swarm_inspect(cli, &after, err) < 0)
         return err->code;
     printf("%s\n", js_str(after, "TLSInfo.TrustRoot"));
     return 0;

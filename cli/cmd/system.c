@@ -18,7 +18,8 @@ int system_format(const char *format, const json_t *object, struct sw_err *err)
 {
     static const struct tmpl_options opt = { .json_order = true };
     SW_CLEANUP(tmpl_free_ptr) struct tmpl *t = NULL;
-    SW_CLEANUP(sw_free_ptr) char *plain = tmpl_unescape(strcmp(format, "json") == 0 ? "{{json .}}" : format);
+    SW_CLEANUP(sw_free_ptr)
+    char *plain = tmpl_unescape(strcmp(format, "json") == 0 ? "{{json .}}" : format);
     SW_CLEANUP(sw_buf_fini) struct sw_buf out = SW_BUF_INIT;
 
     if (tmpl_parse(&t, plain, err) < 0 || tmpl_exec(t, object, &opt, &out, err) < 0)
@@ -53,17 +54,21 @@ static json_t *client_part(struct cli *cli)
 
 static const char client_template[] =
     "Client:\n Version:           {{.Version}}\n"
-    " API version:       {{.ApiVersion}}{{if ne .ApiVersion .DefaultAPIVersion}} (downgraded from {{.DefaultAPIVersion}}){{end}}\n"
+    " API version:       {{.ApiVersion}}{{if ne .ApiVersion .DefaultAPIVersion}} (downgraded from "
+    "{{.DefaultAPIVersion}}){{end}}\n"
     " OS/Arch:           {{.Os}}/{{.Arch}}\n";
 static const char server_template[] =
     "\nServer:{{if .Platform.Name}} {{.Platform.Name}}{{end}}\n"
     "{{- range .Components}}\n {{.Name}}:\n  Version:          {{.Version}}\n"
-    "{{- if eq .Name \"Engine\"}}\n  API version:      {{.Details.ApiVersion}} (minimum version {{.Details.MinAPIVersion}})\n"
+    "{{- if eq .Name \"Engine\"}}\n  API version:      {{.Details.ApiVersion}} (minimum version "
+    "{{.Details.MinAPIVersion}})\n"
     "{{- if .Details.GoVersion}}\n  Go version:       {{.Details.GoVersion}}{{end}}\n"
     "{{- if .Details.GitCommit}}\n  Git commit:       {{.Details.GitCommit}}{{end}}\n"
     "{{- if .Details.BuildTime}}\n  Built:            {{.Details.BuildTime}}{{end}}\n"
-    "  OS/Arch:          {{.Details.Os}}/{{.Details.Arch}}\n  Experimental:     {{.Details.Experimental}}\n"
-    "{{- else}}{{range $k, $v := .Details}}\n  {{printf \"%-18s\" (print $k \":\")}}{{$v}}{{end}}{{end}}{{end}}\n";
+    "  OS/Arch:          {{.Details.Os}}/{{.Details.Arch}}\n  Experimental:     "
+    "{{.Details.Experimental}}\n"
+    "{{- else}}{{range $k, $v := .Details}}\n  {{printf \"%-18s\" (print $k "
+    "\":\")}}{{$v}}{{end}}{{end}}{{end}}\n";
 
 /* Servers without components are shown as one engine. */
 static void complete(json_t *server)
@@ -129,15 +134,18 @@ static void local_time(struct sw_buf *out, int64_t ns)
 
 void event_line(struct sw_buf *out, const json_t *event)
 {
-    int64_t ns = js_int(event, "timeNano") != 0 ? js_int(event, "timeNano") : js_int(event, "time") * SW_NS_PER_S;
+    int64_t ns = js_int(event, "timeNano") != 0 ? js_int(event, "timeNano")
+                                                : js_int(event, "time") * SW_NS_PER_S;
     const json_t *attributes = js_get(event, "Actor.Attributes");
     SW_CLEANUP(strv_fini) struct strv keys = { 0 };
 
     local_time(out, ns);
-    sw_buf_printf(out, " %s %s %s", js_str(event, "Type"), js_str(event, "Action"), js_str(event, "Actor.ID"));
+    sw_buf_printf(out, " %s %s %s", js_str(event, "Type"), js_str(event, "Action"),
+                  js_str(event, "Actor.ID"));
     js_sorted_keys(attributes, &keys);
     for (size_t i = 0; i < keys.n; i++)
-        sw_buf_printf(out, "%s%s=%s", i > 0 ? ", " : " (", keys.v[i], json_string_value(json_object_get(attributes, keys.v[i])));
+        sw_buf_printf(out, "%s%s=%s", i > 0 ? ", " : " (", keys.v[i],
+                      json_string_value(json_object_get(attributes, keys.v[i])));
     sw_buf_puts(out, keys.n > 0 ? ")\n" : "\n");
 }
 
@@ -194,9 +202,15 @@ int system_run_events(struct cli *cli, const struct args *args, struct sw_err *e
 static const struct {
     const char *type, *before, *after;
 } kinds[] = {
-    { "container", "/containers/", "/json" }, { "image", "/images/", "/json" }, { "network", "/networks/", "" },
-    { "volume", "/volumes/", "" },            { "service", "/services/", "?insertDefaults=true" },  { "task", "/tasks/", "" },
-    { "node", "/nodes/", "" },                { "plugin", "/plugins/", "/json" }, { "secret", "/secrets/", "" },
+    { "container", "/containers/", "/json" },
+    { "image", "/images/", "/json" },
+    { "network", "/networks/", "" },
+    { "volume", "/volumes/", "" },
+    { "service", "/services/", "?insertDefaults=true" },
+    { "task", "/tasks/", "" },
+    { "node", "/nodes/", "" },
+    { "plugin", "/plugins/", "/json" },
+    { "secret", "/secrets/", "" },
     { "config", "/configs/", "" },
 };
 
@@ -213,7 +227,8 @@ static int get_any(struct cli *cli, const char *name, struct sw_buf *raw, struct
         if (r == 0 || *wanted_type != '\0')
             return r;
         /* Not here, not a manager, not offered, or a name that cannot be one of these. */
-        if (r != SW_E_NOT_FOUND && r != SW_E_UNSUPPORTED && !(r == SW_E_UNAVAILABLE && strstr(err->msg, "swarm manager") != NULL) &&
+        if (r != SW_E_NOT_FOUND && r != SW_E_UNSUPPORTED &&
+            !(r == SW_E_UNAVAILABLE && strstr(err->msg, "swarm manager") != NULL) &&
             r != SW_E_INVALID)
             return r;
     }
@@ -228,7 +243,9 @@ int system_run_inspect(struct cli *cli, const struct args *args, struct sw_err *
     for (size_t i = 0; i < SW_ARRAY_LEN(kinds); i++)
         known |= strcmp(wanted_type, kinds[i].type) == 0;
     if (!known)
-        return sw_err_set(err, SW_E_INVALID, "unknown type: \"%s\": must be one of \"config\", \"container\", \"image\", \"network\", \"node\", "
+        return sw_err_set(err, SW_E_INVALID,
+                          "unknown type: \"%s\": must be one of \"config\", \"container\", "
+                          "\"image\", \"network\", \"node\", "
                           "\"plugin\", \"secret\", \"service\", \"task\", \"volume\"",
                           wanted_type);
     return cmd_inspect(cli, args, get_any, NULL, err);
@@ -244,15 +261,22 @@ const struct option system_events_options[] = {
 };
 const struct option system_inspect_options[] = {
     OPTION_INSPECT_FORMAT,
-    { "size", 's', OPT_BOOL, NULL, "Display total file sizes if the type is container", NULL, NULL, false },
+    { "size", 's', OPT_BOOL, NULL, "Display total file sizes if the type is container", NULL, NULL,
+      false },
     { "type", 0, OPT_STRING, NULL, "Only inspect objects of the given type", NULL, NULL, false },
     OPTION_END,
 };
 
 const struct command cmd_system[] = {
-    { .name = "events", .usage = "[OPTIONS]", .summary = "Get real time events from the server",
-      .options = system_events_options, .run = system_run_events },
-    { .name = "info", .usage = "[OPTIONS]", .summary = "Display system-wide information",
-      .options = system_info_options, .run = system_run_info },
+    { .name = "events",
+      .usage = "[OPTIONS]",
+      .summary = "Get real time events from the server",
+      .options = system_events_options,
+      .run = system_run_events },
+    { .name = "info",
+      .usage = "[OPTIONS]",
+      .summary = "Display system-wide information",
+      .options = system_info_options,
+      .run = system_run_info },
     { .name = NULL },
 };

@@ -16,13 +16,20 @@
 #define ERROR_MAX 30
 
 static const struct table_column columns[] = {
-    { "ID", "ID" },         { "Name", "NAME" },   { "Image", "IMAGE" },
-    { "Node", "NODE" },     { "DesiredState", "DESIRED STATE" }, { "CurrentState", "CURRENT STATE" },
-    { "Error", "ERROR" },   { "Ports", "PORTS" },
+    { "ID", "ID" },
+    { "Name", "NAME" },
+    { "Image", "IMAGE" },
+    { "Node", "NODE" },
+    { "DesiredState", "DESIRED STATE" },
+    { "CurrentState", "CURRENT STATE" },
+    { "Error", "ERROR" },
+    { "Ports", "PORTS" },
 };
 const struct table task_table = {
-    columns, SW_ARRAY_LEN(columns),
-    "{{.ID}}\t{{.Name}}\t{{.Image}}\t{{.Node}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}\t{{.Ports}}",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.ID}}\t{{.Name}}\t{{.Image}}\t{{.Node}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}\t{"
+    "{.Ports}}",
     "ID",
 };
 
@@ -67,8 +74,9 @@ static char *port_text(const json_t *task)
 
     json_array_foreach(js_get(task, "Status.PortStatus.Ports"), i, p)
     {
-        sw_buf_printf(&b, i > 0 ? ",*:%lld->%lld/%s" : "*:%lld->%lld/%s", (long long)js_int(p, "PublishedPort"),
-                      (long long)js_int(p, "TargetPort"), js_str(p, "Protocol"));
+        sw_buf_printf(&b, i > 0 ? ",*:%lld->%lld/%s" : "*:%lld->%lld/%s",
+                      (long long)js_int(p, "PublishedPort"), (long long)js_int(p, "TargetPort"),
+                      js_str(p, "Protocol"));
     }
     return cli_take(&b);
 }

@@ -5,14 +5,14 @@
 #include "common/base/macro.h"
 
 static const struct table_column columns[] = {
-    { "Name", "VOLUME NAME" },
-    { "Driver", "DRIVER" },
-    { "Scope", "SCOPE" },
-    { "Mountpoint", "MOUNTPOINT" },
-    { "Labels", "LABELS" },
+    { "Name", "VOLUME NAME" },      { "Driver", "DRIVER" }, { "Scope", "SCOPE" },
+    { "Mountpoint", "MOUNTPOINT" }, { "Labels", "LABELS" },
 };
 static const struct table volume_table = {
-    columns, SW_ARRAY_LEN(columns), "{{.Driver}}\t{{.Name}}", "Name",
+    columns,
+    SW_ARRAY_LEN(columns),
+    "{{.Driver}}\t{{.Name}}",
+    "Name",
 };
 
 static int run_ls(struct cli *cli, const struct args *args, struct sw_err *err)
@@ -23,7 +23,8 @@ static int run_ls(struct cli *cli, const struct args *args, struct sw_err *err)
     size_t i;
     json_t *v;
 
-    if (cmd_filters(args, &filters, err) < 0 || cmd_list(cli, "/volumes", filters, &answer, err) < 0)
+    if (cmd_filters(args, &filters, err) < 0 ||
+        cmd_list(cli, "/volumes", filters, &answer, err) < 0)
         return err->code;
     json_array_foreach(js_get(answer, "Volumes"), i, v)
     {
@@ -56,19 +57,22 @@ static int run_create(struct cli *cli, const struct args *args, struct sw_err *e
         js_map_set(js_obj(b, "Labels"), labels->v[i]);
     if (args->pos.n > 0)
         js_set_str(b, "Name", args->pos.v[0]);
-    if (cli_client(cli, &c, err) < 0 || client_call(c, "POST", "/volumes/create", b, &answer, err) < 0)
+    if (cli_client(cli, &c, err) < 0 ||
+        client_call(c, "POST", "/volumes/create", b, &answer, err) < 0)
         return err->code;
     printf("%s\n", js_str(answer, "Name"));
     return 0;
 }
 
-static int remove_one(struct cli *cli, const struct args *args, const char *name, struct sw_err *err)
+static int remove_one(struct cli *cli, const struct args *args, const char *name,
+                      struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf url = SW_BUF_INIT;
     struct client *c = NULL;
 
     url_path(&url, "/volumes/", name, args_bool(args, "force") ? "?force=1" : "");
-    if (cli_client(cli, &c, err) < 0 || client_call(c, "DELETE", sw_buf_str(&url), NULL, NULL, err) < 0)
+    if (cli_client(cli, &c, err) < 0 ||
+        client_call(c, "DELETE", sw_buf_str(&url), NULL, NULL, err) < 0)
         return err->code;
     printf("%s\n", name);
     return 0;
@@ -91,7 +95,8 @@ static int run_inspect(struct cli *cli, const struct args *args, struct sw_err *
 }
 
 static const struct option ls_options[] = {
-    OPTION_FILTER, OPTION_FORMAT,
+    OPTION_FILTER,
+    OPTION_FORMAT,
     { "quiet", 'q', OPT_BOOL, NULL, "Only display volume names", NULL, NULL, false },
     OPTION_END,
 };
@@ -108,14 +113,32 @@ static const struct option rm_options[] = {
 static const struct option inspect_options[] = { OPTION_INSPECT_FORMAT, OPTION_END };
 
 const struct command cmd_volume[] = {
-    { .name = "create", .usage = "[OPTIONS] [VOLUME]", .summary = "Create a volume", .options = create_options,
-      .max = 1, .run = run_create },
-    { .name = "inspect", .usage = "[OPTIONS] VOLUME [VOLUME...]",
-      .summary = "Display detailed information on one or more volumes", .options = inspect_options, .min = 1,
-      .max = CMD_ANY, .run = run_inspect },
-    { .name = "ls", .aliases = "list", .usage = "[OPTIONS]", .summary = "List volumes", .options = ls_options,
+    { .name = "create",
+      .usage = "[OPTIONS] [VOLUME]",
+      .summary = "Create a volume",
+      .options = create_options,
+      .max = 1,
+      .run = run_create },
+    { .name = "inspect",
+      .usage = "[OPTIONS] VOLUME [VOLUME...]",
+      .summary = "Display detailed information on one or more volumes",
+      .options = inspect_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = run_inspect },
+    { .name = "ls",
+      .aliases = "list",
+      .usage = "[OPTIONS]",
+      .summary = "List volumes",
+      .options = ls_options,
       .run = run_ls },
-    { .name = "rm", .aliases = "remove", .usage = "[OPTIONS] VOLUME [VOLUME...]",
-      .summary = "Remove one or more volumes", .options = rm_options, .min = 1, .max = CMD_ANY, .run = run_rm },
+    { .name = "rm",
+      .aliases = "remove",
+      .usage = "[OPTIONS] VOLUME [VOLUME...]",
+      .summary = "Remove one or more volumes",
+      .options = rm_options,
+      .min = 1,
+      .max = CMD_ANY,
+      .run = run_rm },
     { .name = NULL },
 };

@@ -115,8 +115,9 @@ static int judge(struct wait *w, const json_t *service)
         w->since_ns = now;
     if (now - w->since_ns <= w->monitor_ns) {
         SW_CLEANUP(sw_free_ptr)
-        char *text = cli_printf("Waiting %lld seconds to verify that tasks are stable...",
-                                (long long)((w->monitor_ns - (now - w->since_ns) - 1) / SW_NS_PER_S + 1));
+        char *text =
+            cli_printf("Waiting %lld seconds to verify that tasks are stable...",
+                       (long long)((w->monitor_ns - (now - w->since_ns) - 1) / SW_NS_PER_S + 1));
 
         progress_put(&w->progress, "verify", text, 0, 0);
     }

@@ -17,10 +17,12 @@ static const struct {
     const char *key, *why;
 } forbidden[] = {
     { "extends", "Support for `extends` is not implemented yet." },
-    { "volume_driver", "Instead of setting the volume driver on the service, define a volume using the top-level "
-                       "`volumes` option and specify the driver there." },
-    { "volumes_from", "To share a volume between services, define it using the top-level `volumes` option and "
-                      "reference it from each service that shares it using the service-level `volumes` option." },
+    { "volume_driver",
+      "Instead of setting the volume driver on the service, define a volume using the top-level "
+      "`volumes` option and specify the driver there." },
+    { "volumes_from",
+      "To share a volume between services, define it using the top-level `volumes` option and "
+      "reference it from each service that shares it using the service-level `volumes` option." },
     { "cpu_quota", USE_RESOURCES },
     { "cpu_shares", USE_RESOURCES },
     { "cpuset", USE_RESOURCES },
@@ -29,16 +31,17 @@ static const struct {
 };
 
 static const char *const ignored[] = {
-    "build",   "cgroupns_mode", "cgroup_parent", "devices",      "domainname", "external_links",
-    "ipc",     "links",         "mac_address",   "network_mode", "pid",        "platform",
-    "privileged", "pull_policy", "restart",      "security_opt", "shm_size",   "userns_mode",
+    "build",      "cgroupns_mode", "cgroup_parent", "devices",      "domainname", "external_links",
+    "ipc",        "links",         "mac_address",   "network_mode", "pid",        "platform",
+    "privileged", "pull_policy",   "restart",       "security_opt", "shm_size",   "userns_mode",
 };
 
 static const struct {
     const char *key, *why;
 } deprecated[] = {
     { "container_name", "Setting the container name is not supported." },
-    { "expose", "Exposing ports is unnecessary - services on the same network can access each other's containers "
+    { "expose", "Exposing ports is unnecessary - services on the same network can access each "
+                "other's containers "
                 "on any port." },
 };
 
@@ -55,8 +58,9 @@ int compose_stack_name(const char *s, struct sw_err *err)
         return sw_err_set(err, SW_E_INVALID, "invalid stack name: \"%s\"", s);
     for (size_t i = 0; i < n; i++) {
         if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '_')
-            return sw_err_set(err, SW_E_INVALID,
-                              "invalid stack name: \"%s\": only letters, digits, '-' and '_' are allowed", s);
+            return sw_err_set(
+                err, SW_E_INVALID,
+                "invalid stack name: \"%s\": only letters, digits, '-' and '_' are allowed", s);
     }
     return 0;
 }
@@ -81,7 +85,8 @@ static int sort_out(struct compose *c, const struct yn *root, struct sw_err *err
             const struct yn *v = yn_get(s, forbidden[k].key);
 
             if (v != NULL) {
-                strv_take(&bad, cli_printf("%s: %s (%s:%u)", forbidden[k].key, forbidden[k].why, v->file, v->line));
+                strv_take(&bad, cli_printf("%s: %s (%s:%u)", forbidden[k].key, forbidden[k].why,
+                                           v->file, v->line));
             }
         }
         for (size_t k = 0; k < SW_ARRAY_LEN(ignored); k++) {
@@ -89,7 +94,8 @@ static int sort_out(struct compose *c, const struct yn *root, struct sw_err *err
                 add_once(&c->unsupported, ignored[k]);
         }
         for (size_t k = 0; k < SW_ARRAY_LEN(deprecated); k++) {
-            SW_CLEANUP(sw_free_ptr) char *line = cli_printf("%s: %s", deprecated[k].key, deprecated[k].why);
+            SW_CLEANUP(sw_free_ptr)
+            char *line = cli_printf("%s: %s", deprecated[k].key, deprecated[k].why);
 
             if (yn_get(s, deprecated[k].key) != NULL)
                 add_once(&c->deprecated, line);
@@ -100,7 +106,8 @@ static int sort_out(struct compose *c, const struct yn *root, struct sw_err *err
     strv_sort(&bad);
     for (size_t i = 0; i < bad.n; i++)
         sw_buf_printf(&text, "\n\n%s", bad.v[i]);
-    return sw_err_set(err, SW_E_INVALID, "Compose file contains unsupported options:%s", sw_buf_str(&text));
+    return sw_err_set(err, SW_E_INVALID, "Compose file contains unsupported options:%s",
+                      sw_buf_str(&text));
 }
 
 static int check_version(const struct yn *root, struct sw_err *err)
@@ -114,7 +121,8 @@ static int check_version(const struct yn *root, struct sw_err *err)
 
 static int interpolate_file(struct yn *root, const struct compose_world *w, struct sw_err *err)
 {
-    static const char *const sections[] = { "services", "volumes", "networks", "secrets", "configs" };
+    static const char *const sections[] = { "services", "volumes", "networks", "secrets",
+                                            "configs" };
 
     for (size_t i = 0; i < SW_ARRAY_LEN(sections); i++) {
         struct yn *s = yn_get(root, sections[i]);
@@ -148,8 +156,8 @@ static int load_one(struct compose *c, const struct compose_source *src, bool in
     return 0;
 }
 
-int compose_load(struct compose *out, const struct compose_source *sources, size_t n, bool interpolate,
-                 const struct compose_world *world, struct sw_err *err)
+int compose_load(struct compose *out, const struct compose_source *sources, size_t n,
+                 bool interpolate, const struct compose_world *world, struct sw_err *err)
 {
     *out = (struct compose){ 0 };
     for (size_t i = 0; i < n; i++) {

@@ -29,8 +29,8 @@ struct compose {
 
 /** compose_load() - @sources: borrowed, names must outlive @out. @interpolate: replace variables.
  * Return: 0; SW_E_INVALID, @out is then empty. */
-int compose_load(struct compose *out, const struct compose_source *sources, size_t n, bool interpolate,
-                 const struct compose_world *world, struct sw_err *err);
+int compose_load(struct compose *out, const struct compose_source *sources, size_t n,
+                 bool interpolate, const struct compose_world *world, struct sw_err *err);
 void compose_fini(struct compose *c);
 
 /** compose_convert() - what a stack of this name consists of.

@@ -38,7 +38,8 @@ json_t *convert_map(const struct yn *map)
 
 json_t *convert_labels(const struct convert *x, const struct yn *labels)
 {
-    SW_CLEANUP(yn_free_ptr) struct yn *all = labels != NULL ? yn_copy(labels) : yn_new(YN_MAP, NULL);
+    SW_CLEANUP(yn_free_ptr)
+    struct yn *all = labels != NULL ? yn_copy(labels) : yn_new(YN_MAP, NULL);
 
     yn_set(all, STACK_LABEL, yn_string(x->stack, NULL));
     return convert_map(all);
@@ -80,7 +81,9 @@ static json_t *ipam(const struct yn *n)
         return json_null();
     }
     js_set_str(o, "Driver", yn_text(yn_get(n, "driver")));
-    json_object_set_new(o, "Options", yn_get(n, "options") != NULL ? convert_map(yn_get(n, "options")) : json_null());
+    json_object_set_new(o, "Options",
+                        yn_get(n, "options") != NULL ? convert_map(yn_get(n, "options"))
+                                                     : json_null());
     for (size_t i = 0; config != NULL && i < config->n; i++) {
         const struct yn *c = config->items[i].value;
         json_t *one = json_object();
@@ -212,9 +215,10 @@ static int check_volumes(struct convert *x)
 
         for (size_t k = 0; convert_is_external(v) && k < 3; k++) {
             if (yn_get(v, conflicts[k]) != NULL)
-                return yn_fail(v, x->err,
-                               "conflicting parameters \"external\" and \"%s\" specified for volume \"%s\"",
-                               conflicts[k], map->items[i].key);
+                return yn_fail(
+                    v, x->err,
+                    "conflicting parameters \"external\" and \"%s\" specified for volume \"%s\"",
+                    conflicts[k], map->items[i].key);
         }
     }
     return 0;
@@ -231,7 +235,8 @@ int compose_convert(const struct compose *c, const char *stack, const struct com
     js_arr(all, "networks");
     js_arr(all, "external");
     networks(&x, all);
-    if (check_volumes(&x) < 0 || file_objects(&x, "secrets", all) < 0 || file_objects(&x, "configs", all) < 0)
+    if (check_volumes(&x) < 0 || file_objects(&x, "secrets", all) < 0 ||
+        file_objects(&x, "configs", all) < 0)
         return err->code;
     for (size_t i = 0; services != NULL && i < services->n; i++) {
         json_t *spec = NULL;

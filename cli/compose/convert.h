@@ -15,7 +15,8 @@ struct convert {
 /** convert_service() - one service spec. @out: returned. */
 int convert_service(struct convert *x, const char *name, const struct yn *service, json_t **out);
 /** convert_mounts() - volumes and tmpfs of a service into @container. */
-int convert_mounts(struct convert *x, const char *name, const struct yn *service, json_t *container);
+int convert_mounts(struct convert *x, const char *name, const struct yn *service,
+                   json_t *container);
 /** convert_deploy() - mode, resources, restart, placement, update and rollback of a service. */
 int convert_deploy(struct convert *x, const char *name, const struct yn *service, json_t *spec);
 /** convert_labels() - the map @labels and the stack's own label. Returned. */
@@ -23,9 +24,9 @@ json_t *convert_labels(const struct convert *x, const struct yn *labels);
 /** convert_object_name() - "name:" of a top-level thing, or "<stack>_<key>". Returned. */
 char *convert_object_name(const struct convert *x, const char *key, const struct yn *object);
 bool convert_is_external(const struct yn *object);
-json_t *convert_strings(const struct yn *list);    /* NULL becomes [] */
-json_t *convert_map(const struct yn *map);         /* sorted, values as text */
+json_t *convert_strings(const struct yn *list); /* NULL becomes [] */
+json_t *convert_map(const struct yn *map);      /* sorted, values as text */
 bool convert_true(const struct yn *n);
-int64_t convert_duration(const struct yn *n);      /* of a normalized duration; 0 for NULL */
+int64_t convert_duration(const struct yn *n); /* of a normalized duration; 0 for NULL */
 
 #endif

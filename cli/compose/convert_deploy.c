@@ -17,8 +17,10 @@ static int set_mode(struct convert *x, const char *name, const struct yn *d, jso
 
     if (strcmp(mode, "global") == 0 || strcmp(mode, "global-job") == 0) {
         if (replicas != NULL)
-            return yn_fail(replicas, x->err,
-                           "service %s: replicas can only be used with replicated or replicated-job mode", name);
+            return yn_fail(
+                replicas, x->err,
+                "service %s: replicas can only be used with replicated or replicated-job mode",
+                name);
         js_obj(spec, strcmp(mode, "global") == 0 ? "Mode.Global" : "Mode.GlobalJob");
     } else if (*mode == '\0' || strcmp(mode, "replicated") == 0) {
         js_obj(spec, "Mode.Replicated");
@@ -71,7 +73,8 @@ static int set_resources(struct convert *x, const char *name, const struct yn *r
         if (yn_get(limits, "pids") != NULL)
             js_set_int(o, "Pids", yn_number(yn_get(limits, "pids")));
     }
-    if (reservations != NULL && amounts(x, name, reservations, js_obj(spec, TASK "Resources.Reservations")) < 0)
+    if (reservations != NULL &&
+        amounts(x, name, reservations, js_obj(spec, TASK "Resources.Reservations")) < 0)
         return x->err->code;
     for (size_t i = 0; generic != NULL && i < generic->n; i++) {
         const struct yn *d = yn_get(generic->items[i].value, "discrete_resource_spec");
@@ -85,7 +88,8 @@ static int set_resources(struct convert *x, const char *name, const struct yn *r
 }
 
 /* The service's own "restart" speaks when deploy.restart_policy does not. */
-static int fallback_restart(struct convert *x, const char *name, const struct yn *restart, json_t *spec)
+static int fallback_restart(struct convert *x, const char *name, const struct yn *restart,
+                            json_t *spec)
 {
     SW_CLEANUP(sw_free_ptr) char *word = NULL;
     const char *count = text_cut(yn_text(restart), ':', &word);
@@ -99,9 +103,13 @@ static int fallback_restart(struct convert *x, const char *name, const struct yn
         return 0;
     }
     if (strcmp(word, "on-failure") != 0)
-        return yn_fail(restart, x->err, "service %s: unknown restart policy: %s", name, yn_text(restart));
+        return yn_fail(restart, x->err, "service %s: unknown restart policy: %s", name,
+                       yn_text(restart));
     if (count != NULL && text_uint(count, &attempts, &why) < 0)
-        return yn_fail(restart, x->err, "service %s: invalid restart policy format: maximum retry count must be an integer", name);
+        return yn_fail(
+            restart, x->err,
+            "service %s: invalid restart policy format: maximum retry count must be an integer",
+            name);
     js_set_str(spec, TASK "RestartPolicy.Condition", "on-failure");
     js_set_int(spec, TASK "RestartPolicy.MaxAttempts", (int64_t)attempts);
     return 0;
@@ -141,7 +149,8 @@ static void set_placement(const struct yn *p, json_t *spec)
         json_array_append_new(js_arr(spec, TASK "Placement.Preferences"), o);
     }
     if (yn_number(yn_get(p, "max_replicas_per_node")) > 0)
-        js_set_int(spec, TASK "Placement.MaxReplicas", yn_number(yn_get(p, "max_replicas_per_node")));
+        js_set_int(spec, TASK "Placement.MaxReplicas",
+                   yn_number(yn_get(p, "max_replicas_per_node")));
 }
 
 static void set_flow(const struct yn *f, json_t *spec, const char *key)
@@ -152,14 +161,16 @@ static void set_flow(const struct yn *f, json_t *spec, const char *key)
     if (f == NULL)
         return;
     o = js_obj(spec, key);
-    js_set_int(o, "Parallelism", yn_get(f, "parallelism") != NULL ? yn_number(yn_get(f, "parallelism")) : 1);
+    js_set_int(o, "Parallelism",
+               yn_get(f, "parallelism") != NULL ? yn_number(yn_get(f, "parallelism")) : 1);
     if (convert_duration(yn_get(f, "delay")) != 0)
         js_set_int(o, "Delay", convert_duration(yn_get(f, "delay")));
     if (*yn_text(yn_get(f, "failure_action")) != '\0')
         js_set_str(o, "FailureAction", yn_text(yn_get(f, "failure_action")));
     if (convert_duration(yn_get(f, "monitor")) != 0)
         js_set_int(o, "Monitor", convert_duration(yn_get(f, "monitor")));
-    js_set(o, "MaxFailureRatio", yn_is(ratio, YN_FLOAT) ? json_real(ratio->real) : json_integer(yn_number(ratio)));
+    js_set(o, "MaxFailureRatio",
+           yn_is(ratio, YN_FLOAT) ? json_real(ratio->real) : json_integer(yn_number(ratio)));
     js_set_str(o, "Order", yn_text(yn_get(f, "order")));
 }
 
@@ -167,7 +178,8 @@ int convert_deploy(struct convert *x, const char *name, const struct yn *s, json
 {
     const struct yn *d = yn_get(s, "deploy");
 
-    if (set_resources(x, name, yn_get(d, "resources"), spec) < 0 || set_restart(x, name, s, spec) < 0)
+    if (set_resources(x, name, yn_get(d, "resources"), spec) < 0 ||
+        set_restart(x, name, s, spec) < 0)
         return x->err->code;
     set_placement(yn_get(d, "placement"), spec);
     if (set_mode(x, name, d, spec) < 0)

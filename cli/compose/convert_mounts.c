@@ -43,7 +43,8 @@ static int check_kind(struct convert *x, const char *service, const struct yn *v
 
     for (size_t i = 0; i < 3; i++) {
         if (yn_get(v, kinds[i]) != NULL && strcmp(kinds[i], type) != 0)
-            return yn_fail(v, x->err, "service %s: %s options are incompatible with type %s", service, kinds[i], type);
+            return yn_fail(v, x->err, "service %s: %s options are incompatible with type %s",
+                           service, kinds[i], type);
     }
     return 0;
 }
@@ -55,15 +56,19 @@ static int one_mount(struct convert *x, const char *service, const struct yn *v,
     bool bind = strcmp(type, "bind") == 0;
     bool tmpfs = strcmp(type, "tmpfs") == 0;
 
-    if (!bind && !tmpfs && strcmp(type, "volume") != 0 && strcmp(type, "npipe") != 0 && strcmp(type, "cluster") != 0)
-        return yn_fail(v, x->err, "service %s: volume type must be volume, bind, tmpfs, npipe, or cluster", service);
+    if (!bind && !tmpfs && strcmp(type, "volume") != 0 && strcmp(type, "npipe") != 0 &&
+        strcmp(type, "cluster") != 0)
+        return yn_fail(v, x->err,
+                       "service %s: volume type must be volume, bind, tmpfs, npipe, or cluster",
+                       service);
     if (*yn_text(yn_get(v, "target")) == '\0')
         return yn_fail(v, x->err, "service %s: a mount needs a target", service);
     if (check_kind(x, service, v, type) < 0)
         return x->err->code;
     js_set_str(m, "Type", type);
     if (tmpfs && *source != '\0')
-        return yn_fail(v, x->err, "service %s: invalid tmpfs source, source must be empty", service);
+        return yn_fail(v, x->err, "service %s: invalid tmpfs source, source must be empty",
+                       service);
     if (strcmp(type, "volume") == 0 && *source != '\0') {
         if (named_volume(x, service, v, m) < 0)
             return x->err->code;
@@ -87,8 +92,9 @@ static int one_mount(struct convert *x, const char *service, const struct yn *v,
 /* The members in docker's order whatever the file's was. */
 static json_t *ordered(json_t *m)
 {
-    static const char *const order[] = { "Type",        "Source",        "Target",     "ReadOnly", "Consistency",
-                                         "BindOptions", "VolumeOptions", "TmpfsOptions" };
+    static const char *const order[] = { "Type",          "Source",      "Target",
+                                         "ReadOnly",      "Consistency", "BindOptions",
+                                         "VolumeOptions", "TmpfsOptions" };
     json_t *o = json_object();
 
     for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
@@ -130,7 +136,8 @@ int convert_mounts(struct convert *x, const char *name, const struct yn *s, json
 
             if (text_prefix(words.v[k], "size=") && text_bytes(words.v[k] + 5, &size, &why) == 0)
                 js_set_int(m, "TmpfsOptions.SizeBytes", size);
-            else if (text_prefix(words.v[k], "mode=") && text_mode(words.v[k] + 5, &mode, &why) == 0)
+            else if (text_prefix(words.v[k], "mode=") &&
+                     text_mode(words.v[k] + 5, &mode, &why) == 0)
                 js_set_int(m, "TmpfsOptions.Mode", mode);
         }
         json_array_append_new(js_arr(container, "Mounts"), m);

@@ -50,7 +50,9 @@ static int set_health(struct convert *x, json_t *c, const struct yn *h)
     static const struct {
         const char *key, *member;
     } durations[] = {
-        { "interval", "Interval" }, { "timeout", "Timeout" }, { "start_period", "StartPeriod" },
+        { "interval", "Interval" },
+        { "timeout", "Timeout" },
+        { "start_period", "StartPeriod" },
         { "start_interval", "StartInterval" },
     };
     const struct yn *test = yn_get(h, "test");
@@ -141,7 +143,8 @@ static int by_name(const void *a, const void *b)
     return r != 0 ? r : strcmp(js_str(x, "ConfigName"), js_str(y, "ConfigName"));
 }
 
-static int set_refs(struct convert *x, const char *service, json_t *c, const struct yn *list, const char *kind)
+static int set_refs(struct convert *x, const char *service, json_t *c, const struct yn *list,
+                    const char *kind)
 {
     bool secret = strcmp(kind, "Secret") == 0;
     const struct yn *declared = yn_get(x->c->root, secret ? "secrets" : "configs");
@@ -158,15 +161,19 @@ static int set_refs(struct convert *x, const char *service, json_t *c, const str
         SW_CLEANUP(sw_free_ptr) char *name = NULL;
 
         if (object == NULL) {
-            r = yn_fail(v, x->err, "service %s: undefined %s \"%s\"", service, secret ? "secret" : "config", source);
+            r = yn_fail(v, x->err, "service %s: undefined %s \"%s\"", service,
+                        secret ? "secret" : "config", source);
             break;
         }
         name = convert_object_name(x, source, object);
         refs[made] = json_object();
         js_set_str(refs[made], "File.Name", *target != '\0' ? target : source);
-        js_set_str(refs[made], "File.UID", yn_get(v, "uid") != NULL ? yn_text(yn_get(v, "uid")) : "0");
-        js_set_str(refs[made], "File.GID", yn_get(v, "gid") != NULL ? yn_text(yn_get(v, "gid")) : "0");
-        js_set_int(refs[made], "File.Mode", yn_get(v, "mode") != NULL ? yn_number(yn_get(v, "mode")) : 0444);
+        js_set_str(refs[made], "File.UID",
+                   yn_get(v, "uid") != NULL ? yn_text(yn_get(v, "uid")) : "0");
+        js_set_str(refs[made], "File.GID",
+                   yn_get(v, "gid") != NULL ? yn_text(yn_get(v, "gid")) : "0");
+        js_set_int(refs[made], "File.Mode",
+                   yn_get(v, "mode") != NULL ? yn_number(yn_get(v, "mode")) : 0444);
         js_set_str(refs[made], secret ? "SecretName" : "ConfigName", name);
     }
     qsort(refs, made, sizeof(*refs), by_name);
@@ -190,11 +197,14 @@ static int set_credentials(struct convert *x, json_t *c, const struct yn *spec)
         if (*yn_text(yn_get(spec, forms[i].key)) == '\0')
             continue;
         js_obj(c, "Privileges.CredentialSpec");
-        set_text(js_get(c, "Privileges.CredentialSpec"), forms[i].member, yn_get(spec, forms[i].key));
+        set_text(js_get(c, "Privileges.CredentialSpec"), forms[i].member,
+                 yn_get(spec, forms[i].key));
         given++;
     }
     if (spec != NULL && given != 1)
-        return yn_fail(spec, x->err, "invalid credential spec: exactly one of config, file and registry must be given");
+        return yn_fail(
+            spec, x->err,
+            "invalid credential spec: exactly one of config, file and registry must be given");
     return 0;
 }
 
@@ -254,8 +264,8 @@ static int by_target(const void *a, const void *b)
     return strcmp(js_str(*(json_t *const *)a, "Target"), js_str(*(json_t *const *)b, "Target"));
 }
 
-static json_t *attachment(struct convert *x, const char *service, const char *key, const struct yn *declared,
-                          const struct yn *v)
+static json_t *attachment(struct convert *x, const char *service, const char *key,
+                          const struct yn *declared, const struct yn *v)
 {
     SW_CLEANUP(sw_free_ptr) char *target = convert_object_name(x, key, declared);
     json_t *a = json_object();
@@ -286,7 +296,8 @@ static int set_networks(struct convert *x, const char *name, const struct yn *s,
         const struct yn *network = yn_get(declared, key);
 
         if (network == NULL && strcmp(key, "default") != 0) {
-            r = yn_fail(used->items[i].value, x->err, "service %s: undefined network \"%s\"", name, key);
+            r = yn_fail(used->items[i].value, x->err, "service %s: undefined network \"%s\"", name,
+                        key);
             break;
         }
         list[made++] = attachment(x, name, key, network, used->items[i].value);
@@ -300,7 +311,8 @@ static int set_networks(struct convert *x, const char *name, const struct yn *s,
 
 static int by_published(const void *a, const void *b)
 {
-    int64_t x = js_int(*(json_t *const *)a, "PublishedPort"), y = js_int(*(json_t *const *)b, "PublishedPort");
+    int64_t x = js_int(*(json_t *const *)a, "PublishedPort"),
+            y = js_int(*(json_t *const *)b, "PublishedPort");
 
     return (x > y) - (x < y);
 }
@@ -332,9 +344,12 @@ static int check_image(struct convert *x, const char *name, const struct yn *s)
     const char *text = yn_text(image);
 
     if (*text == '\0')
-        return yn_fail(s, x->err, "invalid image reference for service %s: no image specified", name);
-    if (!imageref_parse(text, &ref) && !(strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64))
-        return yn_fail(image, x->err, "invalid image reference for service %s: invalid reference format", name);
+        return yn_fail(s, x->err, "invalid image reference for service %s: no image specified",
+                       name);
+    if (!imageref_parse(text, &ref) &&
+        !(strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64))
+        return yn_fail(image, x->err,
+                       "invalid image reference for service %s: invalid reference format", name);
     return 0;
 }
 

@@ -9,40 +9,94 @@
 
 /* Orders of the maps whose members are fixed; each ends with NULL. */
 static const char *const service_order[] = {
-    "build",        "cap_add",        "cap_drop",   "cgroupns_mode", "cgroup_parent", "command",      "configs",
-    "container_name", "credential_spec", "depends_on", "deploy",     "devices",       "dns",          "dns_search",
-    "domainname",   "entrypoint",     "environment", "env_file",     "expose",        "external_links", "extra_hosts",
-    "hostname",     "healthcheck",    "image",      "init",          "ipc",           "isolation",    "labels",
-    "links",        "logging",        "mac_address", "network_mode", "networks",      "oom_score_adj", "pid",
-    "ports",        "privileged",     "read_only",  "restart",       "secrets",       "security_opt", "shm_size",
-    "stdin_open",   "stop_grace_period", "stop_signal", "sysctls",   "tmpfs",         "tty",          "ulimits",
-    "user",         "userns_mode",    "volumes",    "working_dir",   NULL,
+    "build",
+    "cap_add",
+    "cap_drop",
+    "cgroupns_mode",
+    "cgroup_parent",
+    "command",
+    "configs",
+    "container_name",
+    "credential_spec",
+    "depends_on",
+    "deploy",
+    "devices",
+    "dns",
+    "dns_search",
+    "domainname",
+    "entrypoint",
+    "environment",
+    "env_file",
+    "expose",
+    "external_links",
+    "extra_hosts",
+    "hostname",
+    "healthcheck",
+    "image",
+    "init",
+    "ipc",
+    "isolation",
+    "labels",
+    "links",
+    "logging",
+    "mac_address",
+    "network_mode",
+    "networks",
+    "oom_score_adj",
+    "pid",
+    "ports",
+    "privileged",
+    "read_only",
+    "restart",
+    "secrets",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "stop_grace_period",
+    "stop_signal",
+    "sysctls",
+    "tmpfs",
+    "tty",
+    "ulimits",
+    "user",
+    "userns_mode",
+    "volumes",
+    "working_dir",
+    NULL,
 };
-static const char *const build_order[] = { "context", "dockerfile", "args", "labels", "cache_from", "network",
-                                           "target", NULL };
+static const char *const build_order[] = { "context",    "dockerfile", "args",   "labels",
+                                           "cache_from", "network",    "target", NULL };
 static const char *const ipam_order[] = { "driver", "config", NULL };
-static const char *const deploy_order[] = { "mode", "replicas", "labels", "update_config", "rollback_config",
-                                            "resources", "restart_policy", "placement", "endpoint_mode", NULL };
-static const char *const flow_order[] = { "parallelism", "delay", "failure_action", "monitor",
-                                          "max_failure_ratio", "order", NULL };
+static const char *const deploy_order[] = {
+    "mode",      "replicas",       "labels",    "update_config", "rollback_config",
+    "resources", "restart_policy", "placement", "endpoint_mode", NULL
+};
+static const char *const flow_order[] = {
+    "parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order", NULL
+};
 static const char *const resources_order[] = { "limits", "reservations", NULL };
 static const char *const amount_order[] = { "cpus", "memory", "pids", "generic_resources", NULL };
 static const char *const restart_order[] = { "condition", "delay", "max_attempts", "window", NULL };
-static const char *const placement_order[] = { "constraints", "preferences", "max_replicas_per_node", NULL };
-static const char *const health_order[] = { "test", "timeout", "interval", "retries", "start_period",
-                                            "start_interval", "disable", NULL };
+static const char *const placement_order[] = { "constraints", "preferences",
+                                               "max_replicas_per_node", NULL };
+static const char *const health_order[] = { "test",         "timeout",        "interval", "retries",
+                                            "start_period", "start_interval", "disable",  NULL };
 static const char *const port_order[] = { "mode", "target", "published", "protocol", NULL };
-static const char *const mount_order[] = { "type", "source", "target", "read_only", "consistency", "bind",
-                                           "volume", "tmpfs", "cluster", NULL };
+static const char *const mount_order[] = { "type", "source", "target", "read_only", "consistency",
+                                           "bind", "volume", "tmpfs",  "cluster",   NULL };
 static const char *const ref_order[] = { "source", "target", "uid", "gid", "mode", NULL };
 static const char *const ulimit_order[] = { "soft", "hard", NULL };
-static const char *const attachment_order[] = { "aliases", "driver_opts", "ipv4_address", "ipv6_address", NULL };
-static const char *const network_order[] = { "name", "driver", "driver_opts", "ipam", "external", "internal",
-                                             "attachable", "labels", NULL };
-static const char *const volume_order[] = { "name", "driver", "driver_opts", "external", "labels", NULL };
-static const char *const file_order[] = { "name", "file", "external", "labels", "driver", "driver_opts",
-                                          "template_driver", NULL };
-static const char *const root_order[] = { "version", "services", "networks", "volumes", "secrets", "configs", NULL };
+static const char *const attachment_order[] = { "aliases", "driver_opts", "ipv4_address",
+                                                "ipv6_address", NULL };
+static const char *const network_order[] = { "name",       "driver",   "driver_opts",
+                                             "ipam",       "external", "internal",
+                                             "attachable", "labels",   NULL };
+static const char *const volume_order[] = { "name",     "driver", "driver_opts",
+                                            "external", "labels", NULL };
+static const char *const file_order[] = { "name",   "file",        "external",        "labels",
+                                          "driver", "driver_opts", "template_driver", NULL };
+static const char *const root_order[] = { "version", "services", "networks", "volumes",
+                                          "secrets", "configs",  NULL };
 
 /* Which order a map at a path has; '*' stands for one name, '[]' for an item. */
 static const struct {
@@ -98,8 +152,8 @@ static const char *const *order_of(const char *path)
 
 static bool needs_quotes(const char *s)
 {
-    static const char *const words[] = { "y", "n", "yes", "no", "on", "off", "Y", "N", "Yes", "No", "On", "Off",
-                                         "YES", "NO", "ON", "OFF" };
+    static const char *const words[] = { "y",   "n",  "yes", "no",  "on",  "off", "Y",  "N",
+                                         "Yes", "No", "On",  "Off", "YES", "NO",  "ON", "OFF" };
     struct yn typed = { .text = (char *)(uintptr_t)s };
     size_t n = strlen(s);
 
@@ -191,7 +245,8 @@ static void text(struct sw_buf *out, const char *s, unsigned depth)
 
 static void value(struct sw_buf *out, const struct yn *n, const char *path, unsigned depth);
 
-static void members(struct sw_buf *out, const struct yn *map, const char *path, unsigned depth, bool first_inline)
+static void members(struct sw_buf *out, const struct yn *map, const char *path, unsigned depth,
+                    bool first_inline)
 {
     const char *const *fixed = order_of(path);
     SW_CLEANUP(strv_fini) struct strv keys = { 0 };

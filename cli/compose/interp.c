@@ -16,7 +16,8 @@ static size_t name_len(const char *s)
 }
 
 /* What is between the braces. @body: "A:-default". */
-static int braced(struct sw_buf *out, const char *body, env_lookup lookup, void *arg, struct sw_err *err)
+static int braced(struct sw_buf *out, const char *body, env_lookup lookup, void *arg,
+                  struct sw_err *err)
 {
     size_t n = name_len(body);
     SW_CLEANUP(sw_free_ptr) char *name = cli_strndup(body, n);
@@ -37,7 +38,8 @@ static int braced(struct sw_buf *out, const char *body, env_lookup lookup, void 
     else if (*op == '-')
         sw_buf_puts(out, op + 1);
     else
-        return sw_err_set(err, SW_E_INVALID, "required variable %s is missing a value: %s", name, op + 1);
+        return sw_err_set(err, SW_E_INVALID, "required variable %s is missing a value: %s", name,
+                          op + 1);
     return 0;
 }
 
@@ -70,7 +72,8 @@ static int one(struct sw_buf *out, const char *s, env_lookup lookup, void *arg, 
     return (int)n;
 }
 
-int interp_string(const char *s, env_lookup lookup, void *arg, char **out, bool *changed, struct sw_err *err)
+int interp_string(const char *s, env_lookup lookup, void *arg, char **out, bool *changed,
+                  struct sw_err *err)
 {
     SW_CLEANUP(sw_buf_fini) struct sw_buf b = SW_BUF_INIT;
     const char *p = s;
@@ -103,8 +106,11 @@ int interp_tree(struct yn *n, const char *path, env_lookup lookup, void *arg, st
         struct sw_err why;
 
         if (interp_string(n->text, lookup, arg, &text, &changed, &why) < 0)
-            return yn_fail(n, err, "invalid interpolation format for %s: \"%.300s\"; you may need to escape any "
-                           "$ with another $", path, why.msg);
+            return yn_fail(
+                n, err,
+                "invalid interpolation format for %s: \"%.300s\"; you may need to escape any "
+                "$ with another $",
+                path, why.msg);
         sw_free(n->text);
         n->text = text;
         n->substituted = changed;
@@ -112,7 +118,8 @@ int interp_tree(struct yn *n, const char *path, env_lookup lookup, void *arg, st
     }
     for (size_t i = 0; i < n->n; i++) {
         SW_CLEANUP(sw_free_ptr)
-        char *below = n->kind == YN_MAP ? cli_printf("%s.%s", path, n->items[i].key) : cli_printf("%s.[]", path);
+        char *below = n->kind == YN_MAP ? cli_printf("%s.%s", path, n->items[i].key)
+                                        : cli_printf("%s.[]", path);
 
         if (interp_tree(n->items[i].value, below, lookup, arg, err) < 0)
             return err->code;

@@ -18,11 +18,11 @@ static const struct {
     enum rule rule;
     const char *member;
 } rules[] = {
-    { "command", RULE_REPLACE, NULL },    { "entrypoint", RULE_REPLACE, NULL },
+    { "command", RULE_REPLACE, NULL },     { "entrypoint", RULE_REPLACE, NULL },
     { "ports", RULE_BY_KEY, "published" }, { "volumes", RULE_BY_KEY, "target" },
-    { "secrets", RULE_BY_KEY, "source" }, { "configs", RULE_BY_KEY, "source" },
-    { "networks", RULE_ENTRIES, NULL },   { "ulimits", RULE_ENTRIES, NULL },
-    { "logging", RULE_LOGGING, NULL },    { "credential_spec", RULE_REPLACE, NULL },
+    { "secrets", RULE_BY_KEY, "source" },  { "configs", RULE_BY_KEY, "source" },
+    { "networks", RULE_ENTRIES, NULL },    { "ulimits", RULE_ENTRIES, NULL },
+    { "logging", RULE_LOGGING, NULL },     { "credential_spec", RULE_REPLACE, NULL },
 };
 
 static void merge_deep(struct yn *base, struct yn *over);
@@ -157,8 +157,8 @@ static void merge_services(struct yn *base, struct yn *over)
 /* Networks, volumes, secrets and configs: a later one of a name stands alone. */
 static bool is_section(const char *key)
 {
-    return strcmp(key, "networks") == 0 || strcmp(key, "volumes") == 0 || strcmp(key, "secrets") == 0 ||
-           strcmp(key, "configs") == 0;
+    return strcmp(key, "networks") == 0 || strcmp(key, "volumes") == 0 ||
+           strcmp(key, "secrets") == 0 || strcmp(key, "configs") == 0;
 }
 
 void merge_file(struct yn *base, struct yn *over)
@@ -168,7 +168,8 @@ void merge_file(struct yn *base, struct yn *over)
         struct yn *value = over->items[i].value;
 
         over->items[i].value = NULL;
-        if (strcmp(key, "services") == 0 && yn_is(yn_get(base, key), YN_MAP) && value->kind == YN_MAP)
+        if (strcmp(key, "services") == 0 && yn_is(yn_get(base, key), YN_MAP) &&
+            value->kind == YN_MAP)
             merge_services(yn_get(base, key), value);
         else if (is_section(key) && yn_is(yn_get(base, key), YN_MAP) && value->kind == YN_MAP)
             merge_entries(yn_get(base, key), value);

@@ -12,7 +12,8 @@
 
 char *normalize_path(const char *path, const char *dir)
 {
-    SW_CLEANUP(sw_free_ptr) char *joined = *path == '/' ? cli_strdup(path) : cli_printf("%s/%s", dir, path);
+    SW_CLEANUP(sw_free_ptr)
+    char *joined = *path == '/' ? cli_strdup(path) : cli_printf("%s/%s", dir, path);
 
     return mounts_clean_path(joined);
 }
@@ -177,7 +178,8 @@ static int ports(struct yn *service, const struct compose_world *w, struct sw_er
     return 0;
 }
 
-static int volumes(struct yn *service, const char *dir, const struct compose_world *w, struct sw_err *err)
+static int volumes(struct yn *service, const char *dir, const struct compose_world *w,
+                   struct sw_err *err)
 {
     struct yn *old = yn_get(service, "volumes");
     SW_CLEANUP(yn_free_ptr) struct yn *list = NULL;
@@ -234,8 +236,8 @@ static void attachments(struct yn *service)
 }
 
 /* A variable of the client takes the place of an empty or missing value. */
-static void put_env(struct yn *env, const char *name, const char *value, const struct compose_world *w,
-                    const struct yn *at)
+static void put_env(struct yn *env, const char *name, const char *value,
+                    const struct compose_world *w, const struct yn *at)
 {
     const char *mine = w->getenv(w->arg, name);
 
@@ -244,7 +246,8 @@ static void put_env(struct yn *env, const char *name, const char *value, const s
     yn_set(env, name, value != NULL ? yn_string(value, at) : yn_new(YN_NULL, at));
 }
 
-static int environment(struct yn *service, const char *dir, const struct compose_world *w, struct sw_err *err)
+static int environment(struct yn *service, const char *dir, const struct compose_world *w,
+                       struct sw_err *err)
 {
     SW_CLEANUP(yn_free_ptr) struct yn *files = NULL;
     SW_CLEANUP(yn_free_ptr) struct yn *own = NULL;
@@ -327,7 +330,8 @@ static int deploy(struct yn *service, const char *name, struct sw_err *err)
         to_duration(yn_get(d, "restart_policy"), "delay");
         to_duration(yn_get(d, "restart_policy"), "window");
     }
-    if (yn_at(d, "resources.limits") != NULL && to_bytes(yn_at(d, "resources.limits"), "memory", path, err) < 0)
+    if (yn_at(d, "resources.limits") != NULL &&
+        to_bytes(yn_at(d, "resources.limits"), "memory", path, err) < 0)
         return err->code;
     if (yn_at(d, "resources.reservations") != NULL &&
         to_bytes(yn_at(d, "resources.reservations"), "memory", path, err) < 0)
@@ -335,8 +339,8 @@ static int deploy(struct yn *service, const char *name, struct sw_err *err)
     return 0;
 }
 
-int normalize_service(struct yn *service, const char *name, const char *dir, const struct compose_world *w,
-                      struct sw_err *err)
+int normalize_service(struct yn *service, const char *name, const char *dir,
+                      const struct compose_world *w, struct sw_err *err)
 {
     to_map(service, "labels", "=", false);
     to_map(service, "sysctls", "=", false);
@@ -355,7 +359,8 @@ int normalize_service(struct yn *service, const char *name, const char *dir, con
 
         yn_sort_keys(old);
         for (size_t i = 0; i < old->n; i++) {
-            SW_CLEANUP(sw_free_ptr) char *s = cli_printf("%s:%s", old->items[i].key, yn_text(old->items[i].value));
+            SW_CLEANUP(sw_free_ptr)
+            char *s = cli_printf("%s:%s", old->items[i].key, yn_text(old->items[i].value));
 
             yn_append(list, yn_string(s, old->items[i].value));
         }
@@ -363,14 +368,15 @@ int normalize_service(struct yn *service, const char *name, const char *dir, con
         yn_set(service, "extra_hosts", list);
     }
     if (to_words(service, "command", err) < 0 || to_words(service, "entrypoint", err) < 0 ||
-        ports(service, w, err) < 0 || volumes(service, dir, w, err) < 0 || environment(service, dir, w, err) < 0 ||
-        deploy(service, name, err) < 0)
+        ports(service, w, err) < 0 || volumes(service, dir, w, err) < 0 ||
+        environment(service, dir, w, err) < 0 || deploy(service, name, err) < 0)
         return err->code;
     return 0;
 }
 
 /* Top-level things: labels as maps, paths absolute, "external: {name: x}" as name and true. */
-static int objects(struct yn *root, const char *section, const char *kind, const char *dir, struct sw_err *err)
+static int objects(struct yn *root, const char *section, const char *kind, const char *dir,
+                   struct sw_err *err)
 {
     struct yn *map = yn_get(root, section);
 
@@ -393,13 +399,15 @@ static int objects(struct yn *root, const char *section, const char *kind, const
             const char *name = yn_text(yn_get(external, "name"));
 
             if (*name != '\0' && yn_get(o, "name") != NULL)
-                return yn_fail(external, err, "%s %s: %s.external.name and %s.name conflict; only use %s.name", kind,
-                               key, kind, kind, kind);
+                return yn_fail(external, err,
+                               "%s %s: %s.external.name and %s.name conflict; only use %s.name",
+                               kind, key, kind, kind, kind);
             if (*name != '\0')
                 yn_set(o, "name", yn_string(name, external));
             yn_set(o, "external", yn_bool(true, external));
         }
-        if (yn_is(yn_get(o, "external"), YN_BOOL) && yn_get(o, "external")->flag && yn_get(o, "name") == NULL)
+        if (yn_is(yn_get(o, "external"), YN_BOOL) && yn_get(o, "external")->flag &&
+            yn_get(o, "name") == NULL)
             yn_set(o, "name", yn_string(key, o));
         if (yn_get(o, "file") != NULL) {
             SW_CLEANUP(sw_free_ptr) char *path = normalize_path(yn_text(yn_get(o, "file")), dir);
@@ -410,7 +418,8 @@ static int objects(struct yn *root, const char *section, const char *kind, const
     return 0;
 }
 
-int normalize_file(struct yn *root, const char *dir, const struct compose_world *w, struct sw_err *err)
+int normalize_file(struct yn *root, const char *dir, const struct compose_world *w,
+                   struct sw_err *err)
 {
     struct yn *services = yn_get(root, "services");
 
@@ -418,8 +427,10 @@ int normalize_file(struct yn *root, const char *dir, const struct compose_world 
         if (normalize_service(services->items[i].value, services->items[i].key, dir, w, err) < 0)
             return err->code;
     }
-    if (objects(root, "networks", "network", dir, err) < 0 || objects(root, "volumes", "volume", dir, err) < 0 ||
-        objects(root, "secrets", "secret", dir, err) < 0 || objects(root, "configs", "config", dir, err) < 0)
+    if (objects(root, "networks", "network", dir, err) < 0 ||
+        objects(root, "volumes", "volume", dir, err) < 0 ||
+        objects(root, "secrets", "secret", dir, err) < 0 ||
+        objects(root, "configs", "config", dir, err) < 0)
         return err->code;
     return 0;
 }

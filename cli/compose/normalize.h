@@ -19,9 +19,10 @@ struct compose_world {
 };
 
 /** normalize_file() - a whole checked document. @dir: what its relative paths mean. */
-int normalize_file(struct yn *root, const char *dir, const struct compose_world *w, struct sw_err *err);
-int normalize_service(struct yn *service, const char *name, const char *dir, const struct compose_world *w,
-                      struct sw_err *err);
+int normalize_file(struct yn *root, const char *dir, const struct compose_world *w,
+                   struct sw_err *err);
+int normalize_service(struct yn *service, const char *name, const char *dir,
+                      const struct compose_world *w, struct sw_err *err);
 /** normalize_mount() - the short form "src:dst:opts" of a volume as a map. @out: returned. */
 int normalize_mount(const struct yn *short_form, const char *dir, const struct compose_world *w,
                     struct yn **out, struct sw_err *err);

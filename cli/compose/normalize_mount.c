@@ -33,7 +33,8 @@ static struct yn *part(struct yn *m, const char *key, const struct yn *at)
 
 static int apply_options(struct yn *m, const char *options, const struct yn *at, struct sw_err *err)
 {
-    static const char *const propagation[] = { "rprivate", "private", "rshared", "shared", "rslave", "slave" };
+    static const char *const propagation[] = { "rprivate", "private", "rshared",
+                                               "shared",   "rslave",  "slave" };
     static const char *const consistency[] = { "consistent", "cached", "delegated" };
     SW_CLEANUP(strv_fini) struct strv list = { 0 };
 
@@ -58,8 +59,8 @@ static int apply_options(struct yn *m, const char *options, const struct yn *at,
     return 0;
 }
 
-static int from_text(const struct yn *v, const char *dir, const struct compose_world *w, struct yn **out,
-                     struct sw_err *err)
+static int from_text(const struct yn *v, const char *dir, const struct compose_world *w,
+                     struct yn **out, struct sw_err *err)
 {
     SW_CLEANUP(strv_fini) struct strv parts = { 0 };
     SW_CLEANUP(yn_free_ptr) struct yn *m = yn_new(YN_MAP, v);
@@ -90,8 +91,8 @@ static int from_text(const struct yn *v, const char *dir, const struct compose_w
     return 0;
 }
 
-int normalize_mount(const struct yn *v, const char *dir, const struct compose_world *w, struct yn **out,
-                    struct sw_err *err)
+int normalize_mount(const struct yn *v, const char *dir, const struct compose_world *w,
+                    struct yn **out, struct sw_err *err)
 {
     struct yn *m;
     struct yn *size;
@@ -105,7 +106,8 @@ int normalize_mount(const struct yn *v, const char *dir, const struct compose_wo
 
         if (*source == '\0') {
             yn_free(m);
-            return yn_fail(v, err, "invalid mount config for type \"bind\": field Source must not be empty");
+            return yn_fail(
+                v, err, "invalid mount config for type \"bind\": field Source must not be empty");
         }
         path = source_path(source, dir, w);
         yn_set(m, "source", yn_string(path, v));

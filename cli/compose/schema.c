@@ -89,9 +89,11 @@ static bool is_name(const char *s)
     return true;
 }
 
-static int unknown_key(const struct yn *value, const char *path, const char *key, struct sw_err *err)
+static int unknown_key(const struct yn *value, const char *path, const char *key,
+                       struct sw_err *err)
 {
-    return yn_fail(value, err, "%s Additional property %s is not allowed", *path != '\0' ? path : "(root)", key);
+    return yn_fail(value, err, "%s Additional property %s is not allowed",
+                   *path != '\0' ? path : "(root)", key);
 }
 
 static int check_map(struct yn *n, const struct schema *s, const char *path, struct sw_err *err)
@@ -100,7 +102,8 @@ static int check_map(struct yn *n, const struct schema *s, const char *path, str
         const char *key = n->items[i].key;
         struct yn *value = n->items[i].value;
         const struct schema *below = s->values;
-        SW_CLEANUP(sw_free_ptr) char *down = cli_printf("%s%s%s", path, *path != '\0' ? "." : "", key);
+        SW_CLEANUP(sw_free_ptr)
+        char *down = cli_printf("%s%s%s", path, *path != '\0' ? "." : "", key);
 
         if (s->keys != NULL) {
             const struct schema_key *k = s->keys;
@@ -124,7 +127,8 @@ static int check_map(struct yn *n, const struct schema *s, const char *path, str
 
 static bool same_scalar(const struct yn *a, const struct yn *b)
 {
-    return a->kind == b->kind && a->text != NULL && b->text != NULL && strcmp(a->text, b->text) == 0;
+    return a->kind == b->kind && a->text != NULL && b->text != NULL &&
+           strcmp(a->text, b->text) == 0;
 }
 
 static int check_list(struct yn *n, const struct schema *s, const char *path, struct sw_err *err)
@@ -136,7 +140,8 @@ static int check_list(struct yn *n, const struct schema *s, const char *path, st
             return err->code;
         for (size_t k = 0; s->unique && k < i; k++) {
             if (same_scalar(n->items[i].value, n->items[k].value))
-                return yn_fail(n->items[i].value, err, "%s items[%zu,%zu] must be unique", path, k, i);
+                return yn_fail(n->items[i].value, err, "%s items[%zu,%zu] must be unique", path, k,
+                               i);
         }
     }
     return 0;
@@ -149,7 +154,8 @@ int schema_check(struct yn *n, const struct schema *s, const char *path, struct 
         SW_CLEANUP(sw_buf_fini) struct sw_buf names = SW_BUF_INIT;
 
         type_names(&names, s->types);
-        return yn_fail(n, err, "%s must be a %s", *path != '\0' ? path : "(root)", sw_buf_str(&names));
+        return yn_fail(n, err, "%s must be a %s", *path != '\0' ? path : "(root)",
+                       sw_buf_str(&names));
     }
     if (s->format != NULL && (n->kind == YN_STRING || n->kind == YN_INT || n->kind == YN_FLOAT) &&
         !s->format(n->text))

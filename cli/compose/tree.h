@@ -31,7 +31,8 @@ struct yn {
     unsigned line;    /* from 1, 0: unknown */
 };
 
-struct yn *yn_new(enum yn_kind kind, const struct yn *at); /* @at: takes its place in the file, or NULL */
+struct yn *yn_new(enum yn_kind kind,
+                  const struct yn *at); /* @at: takes its place in the file, or NULL */
 struct yn *yn_string(const char *s, const struct yn *at);
 struct yn *yn_int(int64_t n, const struct yn *at);
 struct yn *yn_bool(bool b, const struct yn *at);
@@ -51,9 +52,10 @@ void yn_append(struct yn *seq, struct yn *value);
 void yn_sort_keys(struct yn *map);
 bool yn_is(const struct yn *n, enum yn_kind kind); /* false for NULL */
 const char *yn_text(const struct yn *n);           /* of a scalar; "" for anything else */
-int64_t yn_number(const struct yn *n);             /* of YN_INT, or of YN_FLOAT without its fraction */
+int64_t yn_number(const struct yn *n); /* of YN_INT, or of YN_FLOAT without its fraction */
 
-/** yn_type_scalar() - give a plain scalar its kind from its text: null, true, 12, 0.5, else text. */
+/** yn_type_scalar() - give a plain scalar its kind from its text: null, true, 12, 0.5, else text.
+ */
 void yn_type_scalar(struct yn *n);
 
 /** yn_fail() - "stack.yml:12: <text>". Return: SW_E_INVALID. */

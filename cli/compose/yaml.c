@@ -231,7 +231,8 @@ static int check_text(const char *file, const char *text, size_t n, struct sw_er
 
 int yaml_parse(const char *file, const char *text, size_t n, struct yn **out, struct sw_err *err)
 {
-    SW_CLEANUP(sw_free_ptr) char *whole = cli_printf("%.*s\n", (int)SW_MIN(n, (size_t)INT_MAX), text);
+    SW_CLEANUP(sw_free_ptr)
+    char *whole = cli_printf("%.*s\n", (int)SW_MIN(n, (size_t)INT_MAX), text);
     struct fy_diag_cfg diag_cfg;
     struct fy_diag *diag = NULL;
     struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG };

@@ -71,7 +71,9 @@ void human_size(struct sw_buf *out, double bytes, int digits)
 
 void human_bytes(struct sw_buf *out, double bytes)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB" };
+    static const char *const units[] = {
+        "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"
+    };
 
     scaled(out, bytes, 1024.0, units, SW_ARRAY_LEN(units), 4);
 }

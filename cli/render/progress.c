@@ -83,7 +83,8 @@ void progress_put(struct progress *p, const char *id, const char *action, long c
         progress_bar(&bar, current, total);
     up = place(p, id);
     if (p->terminal)
-        fprintf(p->out, "\033[%zuA\033[2K\r%s: %s %s\r\033[%zuB", up, id, action, sw_buf_str(&bar), up);
+        fprintf(p->out, "\033[%zuA\033[2K\r%s: %s %s\r\033[%zuB", up, id, action, sw_buf_str(&bar),
+                up);
     else if (bar.len == 0 && !(p->once && repeats(p, id, action)))
         fprintf(p->out, "%s: %s\n", id, action);
     fflush(p->out);

@@ -14,9 +14,9 @@ struct progress {
     FILE *out;
     bool quiet;
     bool terminal;
-    size_t width;    /* of the terminal */
-    struct strv ids; /* lines now on the screen, from the top */
-    bool once;       /* outside a terminal: a line only when it says something new */
+    size_t width;     /* of the terminal */
+    struct strv ids;  /* lines now on the screen, from the top */
+    bool once;        /* outside a terminal: a line only when it says something new */
     struct strv said; /* "id: action", the last of each id; for once */
 };
 

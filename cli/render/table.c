@@ -16,7 +16,8 @@ static int parse(struct tmpl **out, const char *text, struct sw_err *err)
     return 0;
 }
 
-static int header(const struct table *t, const struct tmpl *tm, struct sw_buf *out, struct sw_err *err)
+static int header(const struct table *t, const struct tmpl *tm, struct sw_buf *out,
+                  struct sw_err *err)
 {
     static const struct tmpl_options opt = { .header = true, .lax = true };
     json_auto_t *names = json_object();

@@ -20,7 +20,8 @@ struct table {
     const char *id;       /* what --quiet shows */
 };
 
-/** table_print() - @format: "", "table", "table TEMPLATE", "json" or a template; "" is @t->standard.
+/** table_print() - @format: "", "table", "table TEMPLATE", "json" or a template; "" is
+ * @t->standard.
  * @rows: array of row objects. Return: 0; SW_E_INVALID for a bad template. */
 int table_print(struct sw_buf *out, const struct table *t, const json_t *rows, const char *format,
                 bool quiet, struct sw_err *err);

@@ -10,7 +10,17 @@
 
 #define DEPTH_MAX 64
 
-enum token_kind { TOK_END, TOK_CLOSE, TOK_WORD, TOK_FIELD, TOK_DOT, TOK_VAR, TOK_STRING, TOK_NUMBER, TOK_OTHER };
+enum token_kind {
+    TOK_END,
+    TOK_CLOSE,
+    TOK_WORD,
+    TOK_FIELD,
+    TOK_DOT,
+    TOK_VAR,
+    TOK_STRING,
+    TOK_NUMBER,
+    TOK_OTHER
+};
 
 struct token {
     enum token_kind kind;
@@ -268,7 +278,8 @@ static int parse_operand(struct parser *p, struct tmpl_node **out)
         return 0;
     } else if (p->tok.kind == TOK_WORD) {
         if (!tmpl_is_function(s, len)) {
-            SW_CLEANUP(sw_free_ptr) char *what = cli_printf("function \"%.*s\" not defined", (int)len, s);
+            SW_CLEANUP(sw_free_ptr)
+            char *what = cli_printf("function \"%.*s\" not defined", (int)len, s);
 
             return fail(p, p->tok.at, what);
         }
@@ -470,8 +481,9 @@ static int parse_list(struct parser *p, struct tmpl_node **out, const char **sto
             return p->err->code;
         if (word != NULL) {
             if (stop == NULL)
-                return fail(p, p->tok.at, *word == 'e' && word[1] == 'n' ? "unexpected {{end}}"
-                                                                         : "unexpected {{else}}");
+                return fail(p, p->tok.at,
+                            *word == 'e' && word[1] == 'n' ? "unexpected {{end}}"
+                                                           : "unexpected {{else}}");
             *stop = word;
             *out = sw_steal(list);
             return 0;

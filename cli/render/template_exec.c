@@ -87,9 +87,10 @@ static int missing(struct exec *x, const struct tmpl_node *n, const struct strv 
     }
     tmpl_place(x->t->source, n->at, &line, &column);
     if (is_object)
-        return sw_err_set(x->err, SW_E_INVALID,
-                          "template: :%u:%u: executing \"\" at <%s>: map has no entry for key \"%s\"",
-                          line, column, sw_buf_str(&chain), names->v[i]);
+        return sw_err_set(
+            x->err, SW_E_INVALID,
+            "template: :%u:%u: executing \"\" at <%s>: map has no entry for key \"%s\"", line,
+            column, sw_buf_str(&chain), names->v[i]);
     return sw_err_set(x->err, SW_E_INVALID,
                       "template: :%u:%u: executing \"\" at <%s>: can't evaluate field %s", line,
                       column, sw_buf_str(&chain), names->v[i]);

@@ -83,7 +83,9 @@ static int want(const struct tmpl_call *c, size_t n, struct sw_err *err)
 
 static int want_string(const json_t *v, struct sw_err *err)
 {
-    return json_is_string(v) ? 0 : sw_err_set(err, SW_E_INVALID, "wrong type for value; expected string");
+    return json_is_string(v)
+               ? 0
+               : sw_err_set(err, SW_E_INVALID, "wrong type for value; expected string");
 }
 
 static int f_json(const struct tmpl_call *c, json_t **out, struct sw_err *err)
@@ -165,7 +167,8 @@ static int f_split(const struct tmpl_call *c, json_t **out, struct sw_err *err)
     *out = json_array();
     for (;;) {
         const char *at = *sep != '\0' ? strstr(s, sep) : *s != '\0' ? s + 1 : NULL;
-        SW_CLEANUP(sw_free_ptr) char *piece = cli_strndup(s, at != NULL ? (size_t)(at - s) : strlen(s));
+        SW_CLEANUP(sw_free_ptr)
+        char *piece = cli_strndup(s, at != NULL ? (size_t)(at - s) : strlen(s));
 
         js_append_str(*out, piece);
         if (at == NULL)
@@ -187,7 +190,8 @@ static int f_pad(const struct tmpl_call *c, json_t **out, struct sw_err *err)
             return sw_err_set(err, SW_E_INVALID, "width out of range");
     }
     if (json_string_length(c->argv[0]) > 0) {
-        sw_buf_printf(&b, "%*s%s%*s", (int)side[0], "", json_string_value(c->argv[0]), (int)side[1], "");
+        sw_buf_printf(&b, "%*s%s%*s", (int)side[0], "", json_string_value(c->argv[0]), (int)side[1],
+                      "");
     }
     *out = take(&b);
     return 0;
@@ -200,7 +204,8 @@ static int f_truncate(const struct tmpl_call *c, json_t **out, struct sw_err *er
     if (!c->opt->header && json_integer_value(c->argv[1]) >= 0 &&
         json_string_length(c->argv[0]) > (size_t)json_integer_value(c->argv[1])) {
         SW_CLEANUP(sw_free_ptr)
-        char *s = cli_strndup(json_string_value(c->argv[0]), (size_t)json_integer_value(c->argv[1]));
+        char *s =
+            cli_strndup(json_string_value(c->argv[0]), (size_t)json_integer_value(c->argv[1]));
 
         *out = js_string(s);
     } else {
@@ -267,7 +272,8 @@ static const char *directive(struct sw_buf *b, const char *f, const json_t *v)
     else if (*f == 'q')
         gojson_compact(&text, v, true);
     else if ((*f == 'x' || *f == 'o') && json_is_integer(v))
-        sw_buf_printf(&text, *f == 'x' ? "%llx" : "%llo", (unsigned long long)json_integer_value(v));
+        sw_buf_printf(&text, *f == 'x' ? "%llx" : "%llo",
+                      (unsigned long long)json_integer_value(v));
     else if ((*f == 'f' || *f == 'g' || *f == 'e') && json_is_number(v))
         sw_buf_printf(&text, "%.*f", precision >= 0 ? precision : 6, json_number_value(v));
     else
@@ -315,7 +321,8 @@ static int f_len(const struct tmpl_call *c, json_t **out, struct sw_err *err)
     if (json_is_string(v))
         *out = json_integer((json_int_t)json_string_length(v));
     else if (json_is_array(v) || json_is_object(v))
-        *out = json_integer((json_int_t)(json_is_array(v) ? json_array_size(v) : json_object_size(v)));
+        *out =
+            json_integer((json_int_t)(json_is_array(v) ? json_array_size(v) : json_object_size(v)));
     else
         return sw_err_set(err, SW_E_INVALID, "error calling len: len of nil or number");
     return 0;
@@ -336,11 +343,12 @@ static int f_index(const struct tmpl_call *c, json_t **out, struct sw_err *err)
             json_int_t k = json_integer_value(key);
 
             if (k < 0 || (size_t)k >= json_array_size(v))
-                return sw_err_set(err, SW_E_INVALID, "error calling index: index out of range: %lld",
-                                  (long long)k);
+                return sw_err_set(err, SW_E_INVALID,
+                                  "error calling index: index out of range: %lld", (long long)k);
             v = json_array_get(v, (size_t)k);
         } else {
-            return sw_err_set(err, SW_E_INVALID, "error calling index: can't index item of this type");
+            return sw_err_set(err, SW_E_INVALID,
+                              "error calling index: can't index item of this type");
         }
         if (v == NULL) {
             *out = json_null();
@@ -364,7 +372,8 @@ static int f_slice(const struct tmpl_call *c, json_t **out, struct sw_err *err)
     if (from < 0 || to > len || from > to)
         return sw_err_set(err, SW_E_INVALID, "error calling slice: index out of range");
     if (json_is_string(v)) {
-        SW_CLEANUP(sw_free_ptr) char *s = cli_strndup(json_string_value(v) + from, (size_t)(to - from));
+        SW_CLEANUP(sw_free_ptr)
+        char *s = cli_strndup(json_string_value(v) + from, (size_t)(to - from));
 
         *out = js_string(s);
         return 0;
@@ -381,7 +390,9 @@ static int compare(const json_t *a, const json_t *b, int *r, struct sw_err *err)
     if (json_is_string(a) && json_is_string(b))
         *r = strcmp(json_string_value(a), json_string_value(b));
     else if (json_is_number(a) && json_is_number(b))
-        *r = json_number_value(a) < json_number_value(b) ? -1 : json_number_value(a) > json_number_value(b);
+        *r = json_number_value(a) < json_number_value(b)
+                 ? -1
+                 : json_number_value(a) > json_number_value(b);
     else
         return sw_err_set(err, SW_E_INVALID, "incompatible types for comparison");
     return 0;
@@ -425,7 +436,8 @@ static int f_ne(const struct tmpl_call *c, json_t **out, struct sw_err *err)
     return 0;
 }
 
-static int f_order(const struct tmpl_call *c, json_t **out, struct sw_err *err, bool less, bool equal)
+static int f_order(const struct tmpl_call *c, json_t **out, struct sw_err *err, bool less,
+                   bool equal)
 {
     int r;
 
@@ -459,12 +471,18 @@ static const struct {
     const char *name;
     function f; /* NULL: the executor decides (and, or) */
 } functions[] = {
-    { "json", f_json },     { "join", f_join },   { "split", f_split },       { "upper", f_upper },
-    { "lower", f_lower },   { "title", f_title }, { "pad", f_pad },           { "truncate", f_truncate },
-    { "print", f_print },   { "len", f_len },     { "println", f_println },   { "printf", f_printf },
-    { "index", f_index },   { "not", f_not },     { "slice", f_slice },       { "eq", f_eq },
-    { "ne", f_ne },         { "lt", f_lt },       { "le", f_le },             { "gt", f_gt },
-    { "ge", f_ge },         { "and", NULL },      { "or", NULL },
+    { "json", f_json },       { "join", f_join },
+    { "split", f_split },     { "upper", f_upper },
+    { "lower", f_lower },     { "title", f_title },
+    { "pad", f_pad },         { "truncate", f_truncate },
+    { "print", f_print },     { "len", f_len },
+    { "println", f_println }, { "printf", f_printf },
+    { "index", f_index },     { "not", f_not },
+    { "slice", f_slice },     { "eq", f_eq },
+    { "ne", f_ne },           { "lt", f_lt },
+    { "le", f_le },           { "gt", f_gt },
+    { "ge", f_ge },           { "and", NULL },
+    { "or", NULL },
 };
 
 bool tmpl_is_function(const char *name, size_t len)

@@ -9,7 +9,8 @@ char *base64_encode(const void *p, size_t n, bool url)
 
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i;
-        unsigned v = (unsigned)s[i] << 16 | (left > 1 ? (unsigned)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0u);
+        unsigned v = (unsigned)s[i] << 16 | (left > 1 ? (unsigned)s[i + 1] << 8 : 0) |
+                     (left > 2 ? s[i + 2] : 0u);
 
         for (unsigned k = 0; k < 4; k++) {
             char c = k > left ? '=' : std[(v >> (18 - 6 * k)) & 63];

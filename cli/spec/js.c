@@ -188,7 +188,8 @@ bool js_array_has(const json_t *array, const char *s)
 void js_map_set(json_t *object, const char *kv)
 {
     const char *eq = strchr(kv, '=');
-    SW_CLEANUP(sw_free_ptr) char *key = cli_strndup(kv, eq != NULL ? (size_t)(eq - kv) : strlen(kv));
+    SW_CLEANUP(sw_free_ptr)
+    char *key = cli_strndup(kv, eq != NULL ? (size_t)(eq - kv) : strlen(kv));
     json_t *k = js_string(key); /* the key must be UTF-8 too */
 
     json_object_set_new(object, json_string_value(k), js_string(eq != NULL ? eq + 1 : ""));

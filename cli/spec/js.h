@@ -27,7 +27,8 @@ void js_set_str(json_t *root, const char *path, const char *s);
 void js_set_int(json_t *root, const char *path, int64_t n);
 void js_set_bool(json_t *root, const char *path, bool b);
 void js_del(json_t *root, const char *path);
-json_t *js_obj(json_t *root, const char *path); /* the object at @path, made when absent; borrowed */
+json_t *js_obj(json_t *root,
+               const char *path); /* the object at @path, made when absent; borrowed */
 json_t *js_arr(json_t *root, const char *path); /* the array at @path, made when absent; borrowed */
 /** js_string() - a JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *js_string(const char *s);

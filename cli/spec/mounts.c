@@ -115,10 +115,11 @@ static int bind_recursive(struct mount *m, const char *value, struct sw_err *err
     else if (strcmp(value, "readonly") == 0)
         js_set_bool(part(&m->bind), "ReadOnlyForceRecursive", true);
     else
-        return sw_err_set(err, SW_E_INVALID,
-                          "invalid value for bind-recursive: %s (must be \"enabled\", \"disabled\", "
-                          "\"writable\", or \"readonly\")",
-                          value);
+        return sw_err_set(
+            err, SW_E_INVALID,
+            "invalid value for bind-recursive: %s (must be \"enabled\", \"disabled\", "
+            "\"writable\", or \"readonly\")",
+            value);
     return 0;
 }
 
@@ -144,8 +145,9 @@ static void set_source(struct mount *m, const char *value)
 {
     sw_free(m->source);
     m->has_source = true;
-    if (m->cwd != NULL && strcmp(m->type, "bind") == 0 && (strcmp(value, ".") == 0 ||
-        text_prefix(value, "./") || text_prefix(value, "../") || strcmp(value, "..") == 0)) {
+    if (m->cwd != NULL && strcmp(m->type, "bind") == 0 &&
+        (strcmp(value, ".") == 0 || text_prefix(value, "./") || text_prefix(value, "../") ||
+         strcmp(value, "..") == 0)) {
         SW_CLEANUP(sw_free_ptr) char *joined = cli_printf("%s/%s", m->cwd, value);
 
         m->source = mounts_clean_path(joined);
@@ -156,11 +158,13 @@ static void set_source(struct mount *m, const char *value)
 
 static bool is_key(const char *key, const char *a, const char *b, const char *c)
 {
-    return strcmp(key, a) == 0 || (b != NULL && strcmp(key, b) == 0) || (c != NULL && strcmp(key, c) == 0);
+    return strcmp(key, a) == 0 || (b != NULL && strcmp(key, b) == 0) ||
+           (c != NULL && strcmp(key, c) == 0);
 }
 
 /* @value is NULL for a bare word: "readonly". */
-static int field(struct mount *m, const char *key, const char *value, const char *text, struct sw_err *err)
+static int field(struct mount *m, const char *key, const char *value, const char *text,
+                 struct sw_err *err)
 {
     static const char *const bare[] = { "readonly", "ro", "volume-nocopy", "bind-nonrecursive" };
     bool may_be_bare = false;
@@ -256,15 +260,20 @@ int mounts_parse(const char *s, const char *cwd, json_t **out, struct sw_err *er
     if (m.target == NULL || *m.target == '\0')
         return sw_err_set(err, SW_E_INVALID, "target is required");
     if (m.volume != NULL && strcmp(m.type, "volume") != 0)
-        return sw_err_set(err, SW_E_INVALID, "cannot mix 'volume-*' options with mount type '%s'", m.type);
+        return sw_err_set(err, SW_E_INVALID, "cannot mix 'volume-*' options with mount type '%s'",
+                          m.type);
     if (m.bind != NULL && strcmp(m.type, "bind") != 0)
-        return sw_err_set(err, SW_E_INVALID, "cannot mix 'bind-*' options with mount type '%s'", m.type);
+        return sw_err_set(err, SW_E_INVALID, "cannot mix 'bind-*' options with mount type '%s'",
+                          m.type);
     if (m.tmpfs != NULL && strcmp(m.type, "tmpfs") != 0)
-        return sw_err_set(err, SW_E_INVALID, "cannot mix 'tmpfs-*' options with mount type '%s'", m.type);
+        return sw_err_set(err, SW_E_INVALID, "cannot mix 'tmpfs-*' options with mount type '%s'",
+                          m.type);
     if (m.image != NULL && strcmp(m.type, "image") != 0)
-        return sw_err_set(err, SW_E_INVALID, "cannot mix 'image-*' options with mount type '%s'", m.type);
+        return sw_err_set(err, SW_E_INVALID, "cannot mix 'image-*' options with mount type '%s'",
+                          m.type);
     if (js_bool(m.bind, "ReadOnlyForceRecursive") && !m.readonly)
-        return sw_err_set(err, SW_E_INVALID, "option 'bind-recursive=readonly' requires 'readonly' to be "
+        return sw_err_set(err, SW_E_INVALID,
+                          "option 'bind-recursive=readonly' requires 'readonly' to be "
                           "specified in conjunction");
     *out = build(&m);
     return 0;

@@ -35,7 +35,8 @@ int network_parse(const char *s, json_t **out, struct sw_err *err)
             js_append_str(js_arr(n, "Aliases"), alias);
         } else if (strcmp(key, "driver-opt") == 0) {
             if (strchr(value, '=') == NULL)
-                return sw_err_set(err, SW_E_INVALID, "invalid key value pair format in driver options");
+                return sw_err_set(err, SW_E_INVALID,
+                                  "invalid key value pair format in driver options");
             js_map_set(js_obj(n, "DriverOpts"), value);
         } else {
             return sw_err_set(err, SW_E_INVALID, "invalid field key %s", key);
@@ -60,10 +61,12 @@ static int file_mode(const char *value, json_t *ref, struct sw_err *err)
     unsigned long mode;
 
     errno = 0;
-    mode = strtoul(text_prefix(value, "0o") ? value + 2 : value, &end, text_prefix(value, "0o") ? 8 : 0);
+    mode = strtoul(text_prefix(value, "0o") ? value + 2 : value, &end,
+                   text_prefix(value, "0o") ? 8 : 0);
     if (!isdigit((unsigned char)*value) || *end != '\0' || errno != 0 || mode > UINT32_MAX)
-        return sw_err_set(err, SW_E_INVALID,
-                          "invalid mode specified: strconv.ParseUint: parsing \"%s\": invalid syntax", value);
+        return sw_err_set(
+            err, SW_E_INVALID,
+            "invalid mode specified: strconv.ParseUint: parsing \"%s\": invalid syntax", value);
     js_set_int(ref, "File.Mode", (int64_t)mode);
     return 0;
 }
@@ -89,7 +92,8 @@ int file_ref_parse(const char *s, const char *kind, json_t **out, struct sw_err 
         SW_CLEANUP(sw_free_ptr) char *key = text_lower(cut);
 
         if (value == NULL)
-            return sw_err_set(err, SW_E_INVALID, "invalid field '%s' must be a key=value pair", fields.v[i]);
+            return sw_err_set(err, SW_E_INVALID, "invalid field '%s' must be a key=value pair",
+                              fields.v[i]);
         if (strcmp(key, "source") == 0 || strcmp(key, "src") == 0)
             js_set_str(ref, name_key, value);
         else if (strcmp(key, "target") == 0)
@@ -99,7 +103,8 @@ int file_ref_parse(const char *s, const char *kind, json_t **out, struct sw_err 
         else if (strcmp(key, "gid") == 0)
             js_set_str(ref, "File.GID", value);
         else if (strcmp(key, "mode") != 0)
-            return sw_err_set(err, SW_E_INVALID, "invalid field in %s request: %s", kind_lower, key);
+            return sw_err_set(err, SW_E_INVALID, "invalid field in %s request: %s", kind_lower,
+                              key);
         else if (file_mode(value, ref, err) < 0)
             return err->code;
     }
@@ -127,9 +132,9 @@ int config_check(const char *s, struct sw_err *err)
 
 int ulimit_parse(const char *s, json_t **out, struct sw_err *err)
 {
-    static const char *const known[] = { "core", "cpu",     "data",       "fsize", "locks", "memlock",
-                                         "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-                                         "rttime", "sigpending", "stack" };
+    static const char *const known[] = { "core",    "cpu",      "data",   "fsize",      "locks",
+                                         "memlock", "msgqueue", "nice",   "nofile",     "nproc",
+                                         "rss",     "rtprio",   "rttime", "sigpending", "stack" };
     SW_CLEANUP(sw_free_ptr) char *name = NULL;
     SW_CLEANUP(strv_fini) struct strv limits = { 0 };
     const char *value = text_cut(s, '=', &name);
@@ -146,7 +151,8 @@ int ulimit_parse(const char *s, json_t **out, struct sw_err *err)
     text_split(value, ':', &limits);
     if (limits.n > 2)
         return sw_err_set(err, SW_E_INVALID,
-                          "too many limit values - %s, can only have up to two, `soft[:hard]`", value);
+                          "too many limit values - %s, can only have up to two, `soft[:hard]`",
+                          value);
     if (text_int(limits.v[0], &soft, err) < 0)
         return err->code;
     hard = soft;
@@ -181,7 +187,8 @@ int pref_parse(const char *s, json_t **out, struct sw_err *err)
                           "placement preference must be of the format \"<strategy>=<arg>\"");
     if (strcmp(strategy, "spread") != 0)
         return sw_err_set(err, SW_E_INVALID,
-                          "unsupported placement preference %s (only spread is supported)", strategy);
+                          "unsupported placement preference %s (only spread is supported)",
+                          strategy);
     *out = json_object();
     js_set_str(*out, "Spread.SpreadDescriptor", value);
     return 0;
@@ -204,10 +211,11 @@ int generic_parse(const char *s, json_t **out, struct sw_err *err)
     if (generic_check(s, err) < 0)
         return err->code;
     if (text_int(value, &n, &why) < 0)
-        return sw_err_set(err, SW_E_INVALID,
-                          "invalid generic-resource request `%s=%s`, Named Generic Resources is not "
-                          "supported for service create or update",
-                          kind, value);
+        return sw_err_set(
+            err, SW_E_INVALID,
+            "invalid generic-resource request `%s=%s`, Named Generic Resources is not "
+            "supported for service create or update",
+            kind, value);
     *out = json_object();
     js_set_str(*out, "DiscreteResourceSpec.Kind", kind);
     js_set_int(*out, "DiscreteResourceSpec.Value", n);
@@ -219,7 +227,8 @@ int generic_check(const char *s, struct sw_err *err)
     const char *eq = strchr(s, '=');
 
     if (eq == NULL || eq == s || eq[1] == '\0')
-        return sw_err_set(err, SW_E_INVALID, "invalid generic-resource format `%s` expected `name=value`", s);
+        return sw_err_set(err, SW_E_INVALID,
+                          "invalid generic-resource format `%s` expected `name=value`", s);
     return 0;
 }
 
@@ -235,7 +244,8 @@ int host_parse(const char *s, char **out, struct sw_err *err)
     }
     if (ip == NULL || *name == '\0')
         return sw_err_set(err, SW_E_INVALID, "bad format for add-host: \"%s\"", s);
-    bare = *ip == '[' && text_suffix(ip, "]") ? cli_strndup(ip + 1, strlen(ip) - 2) : cli_strdup(ip);
+    bare =
+        *ip == '[' && text_suffix(ip, "]") ? cli_strndup(ip + 1, strlen(ip) - 2) : cli_strdup(ip);
     if (strcmp(bare, "host-gateway") != 0 && !text_is_ip(bare))
         return sw_err_set(err, SW_E_INVALID, "invalid IP address in add-host: \"%s\"", ip);
     *out = cli_printf("%s %s", bare, name);
@@ -272,7 +282,9 @@ int words_check(const char *s, struct sw_err *err)
 
 int ip_check(const char *s, struct sw_err *err)
 {
-    return text_is_ip(s) ? 0 : sw_err_set(err, SW_E_INVALID, "IP address is not correctly formatted: %s", s);
+    return text_is_ip(s)
+               ? 0
+               : sw_err_set(err, SW_E_INVALID, "IP address is not correctly formatted: %s", s);
 }
 
 char *env_resolve(const char *s, env_lookup lookup, void *arg)
@@ -282,8 +294,8 @@ char *env_resolve(const char *s, env_lookup lookup, void *arg)
     return v != NULL ? cli_printf("%s=%s", s, v) : cli_strdup(s);
 }
 
-int env_file_parse(const char *text, const char *name, env_lookup lookup, void *arg, struct strv *out,
-                   struct sw_err *err)
+int env_file_parse(const char *text, const char *name, env_lookup lookup, void *arg,
+                   struct strv *out, struct sw_err *err)
 {
     SW_CLEANUP(strv_fini) struct strv lines = { 0 };
 
@@ -304,11 +316,12 @@ int env_file_parse(const char *text, const char *name, env_lookup lookup, void *
             continue;
         value = text_cut(line, '=', &key);
         if (*key == '\0')
-            return sw_err_set(err, SW_E_INVALID, "invalid env file (%s): no variable name on line '%s'",
-                              name, line);
+            return sw_err_set(err, SW_E_INVALID,
+                              "invalid env file (%s): no variable name on line '%s'", name, line);
         if (strpbrk(key, " \t") != NULL)
-            return sw_err_set(err, SW_E_INVALID, "invalid env file (%s): variable '%s' contains whitespaces",
-                              name, key);
+            return sw_err_set(err, SW_E_INVALID,
+                              "invalid env file (%s): variable '%s' contains whitespaces", name,
+                              key);
         if (value != NULL)
             strv_take(out, cli_printf("%s=%s", key, value));
         else if (lookup(arg, key) != NULL)

@@ -9,12 +9,14 @@
 #include "cli/spec/js.h"
 #include "common/base/err.h"
 
-/** network_parse() - "on1" or "name=on1,alias=web,driver-opt=k=v" -> {Target, Aliases, DriverOpts}. */
+/** network_parse() - "on1" or "name=on1,alias=web,driver-opt=k=v" -> {Target, Aliases, DriverOpts}.
+ */
 int network_parse(const char *s, json_t **out, struct sw_err *err);
 int network_check(const char *s, struct sw_err *err);
 
 /** file_ref_parse() - a secret or config: "name" or "source=a,target=b,uid=0,gid=0,mode=0400".
- * @kind: "Secret" or "Config" -> {File{Name,UID,GID,Mode}, SecretName}; the id is looked up later */
+ * @kind: "Secret" or "Config" -> {File{Name,UID,GID,Mode}, SecretName}; the id is looked up later
+ */
 int file_ref_parse(const char *s, const char *kind, json_t **out, struct sw_err *err);
 int secret_check(const char *s, struct sw_err *err);
 int config_check(const char *s, struct sw_err *err);
@@ -47,8 +49,8 @@ typedef const char *(*env_lookup)(void *arg, const char *name);
 char *env_resolve(const char *s, env_lookup lookup, void *arg);
 /** env_file_parse() - lines "K=V", "#" comments; "K" alone is taken from the environment or
  * left out. @out: appended. @name: for messages. */
-int env_file_parse(const char *text, const char *name, env_lookup lookup, void *arg, struct strv *out,
-                   struct sw_err *err);
+int env_file_parse(const char *text, const char *name, env_lookup lookup, void *arg,
+                   struct strv *out, struct sw_err *err);
 /** env_merge() - @add after @list; a later value of a name replaces the earlier entry. */
 void env_merge(struct strv *list, const char *add);
 

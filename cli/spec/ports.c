@@ -13,7 +13,8 @@ static int port_number(const char *s, int *out, struct sw_err *err)
     if (text_uint(s, &v, err) < 0)
         return err->code;
     if (v > 65535)
-        return sw_err_set(err, SW_E_INVALID, "strconv.ParseUint: parsing \"%s\": value out of range", s);
+        return sw_err_set(err, SW_E_INVALID,
+                          "strconv.ParseUint: parsing \"%s\": value out of range", s);
     *out = (int)v;
     return 0;
 }
@@ -68,7 +69,8 @@ static void cut_short(const char *s, char **ip, char **published, char **target)
         if (*p == ':')
             mid = p;
     }
-    *published = cli_strndup(mid != NULL ? mid + 1 : s, (size_t)(last - (mid != NULL ? mid + 1 : s)));
+    *published =
+        cli_strndup(mid != NULL ? mid + 1 : s, (size_t)(last - (mid != NULL ? mid + 1 : s)));
     *ip = cli_strndup(s, mid != NULL ? (size_t)(mid - s) : 0);
 }
 
@@ -97,15 +99,16 @@ int ports_parse_short(const char *s, bool keep_ip, json_t *out, struct sw_err *e
     /* One container port may be published on a whole range; else the two pair up. */
     if (*published != '\0' && t1 - t0 != p1 - p0 && t0 != t1)
         return sw_err_set(err, SW_E_INVALID,
-                          "invalid ranges specified for container and host Ports: %s and %s", target,
-                          published);
+                          "invalid ranges specified for container and host Ports: %s and %s",
+                          target, published);
     if (*published == '\0') {
         for (int t = t0; t <= t1; t++)
             json_array_append_new(out, ports_config(protocol, t, 0, "ingress"));
         return 0;
     }
     for (int p = p0; p <= p1; p++)
-        json_array_append_new(out, ports_config(protocol, t0 == t1 ? t0 : t0 + p - p0, p, "ingress"));
+        json_array_append_new(out,
+                              ports_config(protocol, t0 == t1 ? t0 : t0 + p - p0, p, "ingress"));
     return 0;
 }
 
@@ -115,8 +118,9 @@ static int long_port(const char *what, const char *value, int *out, struct sw_er
 
     if (port_number(value, out, &why) == 0)
         return 0;
-    return sw_err_set(err, SW_E_INVALID, "invalid %s port (%s): value must be an integer: %s", what, value,
-                      strstr(why.msg, "out of range") != NULL ? "value out of range" : "invalid syntax");
+    return sw_err_set(
+        err, SW_E_INVALID, "invalid %s port (%s): value must be an integer: %s", what, value,
+        strstr(why.msg, "out of range") != NULL ? "value out of range" : "invalid syntax");
 }
 
 static int parse_long(const char *s, json_t *out, struct sw_err *err)

@@ -21,15 +21,17 @@ int text_csv(const char *s, struct strv *out, struct sw_err *err)
         if (*s == '"') {
             for (s++;; s++) {
                 if (*s == '\0')
-                    return sw_err_set(err, SW_E_INVALID, "parse error on line 1: extraneous or "
+                    return sw_err_set(err, SW_E_INVALID,
+                                      "parse error on line 1: extraneous or "
                                       "missing \" in quoted-field");
                 if (*s == '"' && *++s != '"')
                     break;
                 sw_buf_putc(&field, *s);
             }
             if (*s != ',' && *s != '\0')
-                return sw_err_set(err, SW_E_INVALID,
-                                  "parse error on line 1: extraneous or missing \" in quoted-field");
+                return sw_err_set(
+                    err, SW_E_INVALID,
+                    "parse error on line 1: extraneous or missing \" in quoted-field");
         } else {
             for (; *s != ',' && *s != '\0'; s++) {
                 if (*s == '"')
@@ -303,14 +305,19 @@ bool text_is_ip(const char *s)
 size_t text_utf8(const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    size_t n = s[0] < 0x80   ? 1
+               : s[0] < 0xc2 ? 0
+               : s[0] < 0xe0 ? 2
+               : s[0] < 0xf0 ? 3
+               : s[0] < 0xf5 ? 4
+                             : 0;
 
     for (size_t i = 1; i < n; i++) {
         if ((s[i] & 0xc0) != 0x80)
             return 0;
     }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
     return n;
 }

@@ -25,7 +25,8 @@ char *text_lower(const char *s);
 int text_uint(const char *s, uint64_t *out, struct sw_err *err);
 int text_int(const char *s, int64_t *out, struct sw_err *err);
 int text_float(const char *s, double *out, struct sw_err *err);
-int text_bool(const char *s, bool *out, struct sw_err *err); /* 1 t T TRUE true True and opposites */
+int text_bool(const char *s, bool *out,
+              struct sw_err *err); /* 1 t T TRUE true True and opposites */
 int text_duration(const char *s, int64_t *ns, struct sw_err *err);
 /** text_bytes() - "64M", "1.5GiB", "512 kb" in bytes, units of 1024.
  * Source: docker/go-units size.go RAMInBytes. */

@@ -1,6 +1,7 @@
 // uses: cli_compose
 /* SPDX-License-Identifier: Apache-2.0
- * Compose files from anywhere: two documents, split at a zero byte, loaded, converted and printed. */
+ * Compose files from anywhere: two documents, split at a zero byte, loaded, converted and printed.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

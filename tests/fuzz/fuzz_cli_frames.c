@@ -6,7 +6,8 @@
 
 #include "cli/client/frames.h"
 
-static int on_frame(void *arg, enum frame_stream stream, const char *data, size_t n, struct sw_err *err)
+static int on_frame(void *arg, enum frame_stream stream, const char *data, size_t n,
+                    struct sw_err *err)
 {
     size_t *total = arg;
 

@@ -20,7 +20,8 @@ static const char *lookup(void *arg, const char *name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int (*const checks[])(const char *s, struct sw_err *err) = {
-        ports_check, mounts_check, network_check, secret_check, ulimit_check, pref_check, host_check, words_check,
+        ports_check,  mounts_check, network_check, secret_check,
+        ulimit_check, pref_check,   host_check,    words_check,
     };
     char *s = cli_strndup((const char *)data, size < 512 ? size : 512);
     struct strv vars = { 0 };

@@ -16,7 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     js_setup();
     if (dot == NULL)
-        dot = json_loads("{\"Name\":\"web\",\"N\":3,\"F\":0.5,\"Tags\":[\"x\",\"y\"],\"Spec\":{\"Labels\":{\"a\":\"1\"}},\"Nil\":null}", 0, NULL);
+        dot = json_loads("{\"Name\":\"web\",\"N\":3,\"F\":0.5,\"Tags\":[\"x\",\"y\"],\"Spec\":{"
+                         "\"Labels\":{\"a\":\"1\"}},\"Nil\":null}",
+                         0, NULL);
     if (tmpl_parse(&t, text, &err) == 0) {
         struct sw_buf out = SW_BUF_INIT;
 

@@ -14,7 +14,8 @@ struct seen {
     size_t frames;
 };
 
-static int on_frame(void *arg, enum frame_stream stream, const char *data, size_t n, struct sw_err *err)
+static int on_frame(void *arg, enum frame_stream stream, const char *data, size_t n,
+                    struct sw_err *err)
 {
     struct seen *s = arg;
 

@@ -74,7 +74,8 @@ static bool step(struct fixture *f, const char *tasks, const char *shown)
 }
 
 #define TASK(slot, node, desired, state)                                                           \
-    "{\"Slot\":" #slot ",\"NodeID\":\"" node "\",\"DesiredState\":\"" desired "\",\"Status\":{\"State\":\"" state "\"},\"JobIteration\":{\"Index\":7}}"
+    "{\"Slot\":" #slot ",\"NodeID\":\"" node "\",\"DesiredState\":\"" desired                      \
+    "\",\"Status\":{\"State\":\"" state "\"},\"JobIteration\":{\"Index\":7}}"
 #define REPLICATED(n) "{\"Mode\":{\"Replicated\":{\"Replicas\":" #n "}}}"
 
 static void replicas_count_when_they_run(void **state)
@@ -82,15 +83,22 @@ static void replicas_count_when_they_run(void **state)
     struct fixture *f = *state;
 
     service(f, REPLICATED(2));
-    assert_false(step(f, "[]", "overall progress: 0 out of 2 tasks\n1/2:  \n2/2:  \noverall progress: 0 out of 2 tasks\n"));
-    assert_false(step(f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "starting") "]",
-                      "overall progress: 1 out of 2 tasks\n"));
-    assert_true(step(f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "running") "]",
-                     "overall progress: 2 out of 2 tasks\n"));
-    assert_true(step(f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "running") "]", ""));
+    assert_false(step(f, "[]",
+                      "overall progress: 0 out of 2 tasks\n1/2:  \n2/2:  \noverall progress: 0 out "
+                      "of 2 tasks\n"));
+    assert_false(step(
+        f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "starting") "]",
+        "overall progress: 1 out of 2 tasks\n"));
+    assert_true(
+        step(f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "running") "]",
+             "overall progress: 2 out of 2 tasks\n"));
+    assert_true(
+        step(f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "running") "]",
+             ""));
     /* A task that falls back makes it unfinished again. */
-    assert_false(step(f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "preparing") "]",
-                      "overall progress: 1 out of 2 tasks\n"));
+    assert_false(step(
+        f, "[" TASK(1, "n1", "running", "running") "," TASK(2, "n2", "running", "preparing") "]",
+        "overall progress: 1 out of 2 tasks\n"));
 }
 
 static void the_task_with_the_lower_desired_state_speaks_for_a_slot(void **state)
@@ -98,7 +106,9 @@ static void the_task_with_the_lower_desired_state_speaks_for_a_slot(void **state
     struct fixture *f = *state;
 
     service(f, REPLICATED(1));
-    assert_true(step(f, "[" TASK(1, "n1", "shutdown", "failed") "," TASK(1, "n1", "running", "running") "]", NULL));
+    assert_true(
+        step(f, "[" TASK(1, "n1", "shutdown", "failed") "," TASK(1, "n1", "running", "running") "]",
+             NULL));
 }
 
 static void a_task_on_a_node_that_is_down_does_not_count(void **state)
@@ -115,9 +125,13 @@ static void an_error_is_shown_on_one_line(void **state)
 
     service(f, REPLICATED(1));
     step(f, "[]", NULL);
-    step(f, "[{\"Slot\":1,\"NodeID\":\"\",\"DesiredState\":\"running\",\"Status\":{\"State\":\"pending\",\"Err\":"
-            "\"no suitable node\\n(scheduling constraints not satisfied on 2 nodes) and a text that goes on\"}}]",
-         "1/1: no suitable node (scheduling constraints not satisfied on 2 nodes) and a t\xe2\x80\xa6\n"
+    step(f,
+         "[{\"Slot\":1,\"NodeID\":\"\",\"DesiredState\":\"running\",\"Status\":{\"State\":"
+         "\"pending\",\"Err\":"
+         "\"no suitable node\\n(scheduling constraints not satisfied on 2 nodes) and a text that "
+         "goes on\"}}]",
+         "1/1: no suitable node (scheduling constraints not satisfied on 2 nodes) and a "
+         "t\xe2\x80\xa6\n"
          "overall progress: 0 out of 1 tasks\n");
 }
 
@@ -125,7 +139,8 @@ static void a_task_that_may_end_counts_when_it_has(void **state)
 {
     struct fixture *f = *state;
 
-    service(f, "{\"Mode\":{\"Replicated\":{\"Replicas\":1}},\"TaskTemplate\":{\"RestartPolicy\":{\"Condition\":\"none\"}}}");
+    service(f, "{\"Mode\":{\"Replicated\":{\"Replicas\":1}},\"TaskTemplate\":{\"RestartPolicy\":{"
+               "\"Condition\":\"none\"}}}");
     assert_true(step(f, "[" TASK(1, "n1", "shutdown", "complete") "]", NULL));
 }
 
@@ -143,9 +158,12 @@ static void a_global_service_wants_each_node_that_has_a_task(void **state)
 
     service(f, "{\"Mode\":{\"Global\":{}}}");
     assert_false(step(f, "[]", "overall progress: waiting for new tasks\n"));
-    assert_false(step(f, "[" TASK(0, "n1", "running", "running") "," TASK(0, "n2", "running", "starting") "]",
-                      "overall progress: 0 out of 2 tasks\noverall progress: 1 out of 2 tasks\n"));
-    assert_true(step(f, "[" TASK(0, "n1", "running", "running") "," TASK(0, "n2", "running", "running") "]", NULL));
+    assert_false(step(
+        f, "[" TASK(0, "n1", "running", "running") "," TASK(0, "n2", "running", "starting") "]",
+        "overall progress: 0 out of 2 tasks\noverall progress: 1 out of 2 tasks\n"));
+    assert_true(
+        step(f, "[" TASK(0, "n1", "running", "running") "," TASK(0, "n2", "running", "running") "]",
+             NULL));
 }
 
 static void a_job_is_done_when_all_have_completed(void **state)
@@ -154,12 +172,17 @@ static void a_job_is_done_when_all_have_completed(void **state)
 
     service(f, "{\"Mode\":{\"ReplicatedJob\":{\"MaxConcurrent\":2,\"TotalCompletions\":3}}}");
     assert_false(step(f, "[]",
-                      "job progress: 0 out of 3 complete\nactive tasks: 0 out of 2 tasks\n1/3:  \n2/3:  \n3/3:  \n"
+                      "job progress: 0 out of 3 complete\nactive tasks: 0 out of 2 tasks\n1/3:  "
+                      "\n2/3:  \n3/3:  \n"
                       "job progress: 0 out of 3 complete\nactive tasks: 0 out of 2 tasks\n"));
-    assert_false(step(f, "[" TASK(0, "n1", "complete", "complete") "," TASK(1, "n2", "complete", "running") "]",
-                      "active tasks: 1 out of 2 tasks\n"));
-    assert_true(step(f, "[" TASK(0, "n1", "complete", "complete") "," TASK(1, "n2", "complete", "complete") ","
-                     TASK(2, "n2", "complete", "complete") "]", "active tasks: 0 out of 0 tasks\n"));
+    assert_false(step(
+        f, "[" TASK(0, "n1", "complete", "complete") "," TASK(1, "n2", "complete", "running") "]",
+        "active tasks: 1 out of 2 tasks\n"));
+    assert_true(
+        step(f,
+             "[" TASK(0, "n1", "complete", "complete") "," TASK(
+                 1, "n2", "complete", "complete") "," TASK(2, "n2", "complete", "complete") "]",
+             "active tasks: 0 out of 0 tasks\n"));
 }
 
 static void tasks_of_an_earlier_run_of_a_job_do_not_count(void **state)
@@ -168,9 +191,13 @@ static void tasks_of_an_earlier_run_of_a_job_do_not_count(void **state)
 
     service(f, "{\"Mode\":{\"GlobalJob\":{}}}");
     assert_false(step(f, "[]", "job progress: waiting for tasks\n"));
-    assert_false(step(f, "[" TASK(0, "n1", "complete", "running") ","
-                      "{\"NodeID\":\"n2\",\"DesiredState\":\"complete\",\"Status\":{\"State\":\"complete\"},\"JobIteration\":{\"Index\":6}}]",
-                      "job progress: 0 out of 1 complete\njob progress: 0 out of 1 complete\n"));
+    assert_false(
+        step(f,
+             "[" TASK(0, "n1", "complete",
+                      "running") ","
+                                 "{\"NodeID\":\"n2\",\"DesiredState\":\"complete\",\"Status\":{"
+                                 "\"State\":\"complete\"},\"JobIteration\":{\"Index\":6}}]",
+             "job progress: 0 out of 1 complete\njob progress: 0 out of 1 complete\n"));
     assert_true(step(f, "[" TASK(0, "n1", "complete", "complete") "]", NULL));
 }
 
@@ -183,7 +210,8 @@ static void a_service_without_a_count_is_refused(void **state)
 
     service(f, "{\"Mode\":{\"Replicated\":{}}}");
     in.service = f->service;
-    assert_int_equal(converge_step(&f->converge, &in, &f->progress, &converged, &err), SW_E_INVALID);
+    assert_int_equal(converge_step(&f->converge, &in, &f->progress, &converged, &err),
+                     SW_E_INVALID);
     assert_string_equal(err.msg, "no replica count");
 }
 

@@ -24,7 +24,8 @@ static void numbers_count_as_numbers(void **state)
 
 static void equal_names_keep_their_order(void **state)
 {
-    json_auto_t *a = json_loads("[{\"N\":\"b\",\"I\":1},{\"N\":\"a\",\"I\":2},{\"N\":\"b\",\"I\":3}]", 0, NULL);
+    json_auto_t *a =
+        json_loads("[{\"N\":\"b\",\"I\":1},{\"N\":\"a\",\"I\":2},{\"N\":\"b\",\"I\":3}]", 0, NULL);
 
     (void)state;
     natural_sort(a, "N");

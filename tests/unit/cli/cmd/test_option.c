@@ -24,12 +24,15 @@ static const struct option table[] = {
     OPTION_END,
 };
 
-static int parse(struct args *a, bool interspersed, struct sw_err *err, size_t n, const char *const *argv)
+static int parse(struct args *a, bool interspersed, struct sw_err *err, size_t n,
+                 const char *const *argv)
 {
-    return args_parse(a, table, options_count(table), (char *const *)(uintptr_t)argv, n, interspersed, err);
+    return args_parse(a, table, options_count(table), (char *const *)(uintptr_t)argv, n,
+                      interspersed, err);
 }
 #define PARSE(a, inter, err, ...)                                                                  \
-    parse(a, inter, err, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *), (const char *[]){ __VA_ARGS__ })
+    parse(a, inter, err, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *),                 \
+          (const char *[]){ __VA_ARGS__ })
 
 static void all_forms_of_an_option(void **state)
 {
@@ -37,8 +40,10 @@ static void all_forms_of_an_option(void **state)
     struct args a;
 
     (void)state;
-    assert_int_equal(PARSE(&a, true, &err, "-dq", "--name", "n1", "--name=n2", "-e", "A=1", "-eB=2", "-e=C=3", "pos",
-                           "--replicas", "3", "--limit-cpu=.5", "--limit-memory", "1k", "--delay", "2s", "--", "-x"), 0);
+    assert_int_equal(PARSE(&a, true, &err, "-dq", "--name", "n1", "--name=n2", "-e", "A=1", "-eB=2",
+                           "-e=C=3", "pos", "--replicas", "3", "--limit-cpu=.5", "--limit-memory",
+                           "1k", "--delay", "2s", "--", "-x"),
+                     0);
     assert_true(args_bool(&a, "detach"));
     assert_true(args_bool(&a, "quiet"));
     assert_string_equal(args_str(&a, "name"), "n2");
@@ -95,10 +100,16 @@ static void mistakes(void **state)
         { { "-dx" }, "unknown shorthand flag: 'x' in -dx" },
         { { "--name" }, "flag needs an argument: --name" },
         { { "-e" }, "flag needs an argument: 'e' in -e" },
-        { { "--replicas", "x" }, "invalid argument \"x\" for \"--replicas\" flag: strconv.ParseUint: parsing \"x\": invalid syntax" },
-        { { "--detach=maybe" }, "invalid argument \"maybe\" for \"-d, --detach\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax" },
-        { { "-e", "=x" }, "invalid argument \"=x\" for \"-e, --env\" flag: invalid environment variable: =x" },
-        { { "--delay", "5" }, "invalid argument \"5\" for \"--delay\" flag: time: missing unit in duration \"5\"" },
+        { { "--replicas", "x" },
+          "invalid argument \"x\" for \"--replicas\" flag: strconv.ParseUint: parsing \"x\": "
+          "invalid syntax" },
+        { { "--detach=maybe" },
+          "invalid argument \"maybe\" for \"-d, --detach\" flag: strconv.ParseBool: parsing "
+          "\"maybe\": invalid syntax" },
+        { { "-e", "=x" },
+          "invalid argument \"=x\" for \"-e, --env\" flag: invalid environment variable: =x" },
+        { { "--delay", "5" },
+          "invalid argument \"5\" for \"--delay\" flag: time: missing unit in duration \"5\"" },
     };
 
     (void)state;
@@ -132,7 +143,8 @@ static void help_is_sorted_and_wrapped(void **state)
     static const struct option two[] = {
         { "zeta", 0, OPT_STRING, NULL, "Last", "v", NULL, false },
         { "alpha-is-rather-long", 'a', OPT_LIST, NULL,
-          "Some words that go on for longer than one line of the terminal can hold", NULL, NULL, false },
+          "Some words that go on for longer than one line of the terminal can hold", NULL, NULL,
+          false },
         { "hidden", 0, OPT_BOOL, NULL, "x", NULL, NULL, true },
         OPTION_END,
     };
@@ -140,10 +152,11 @@ static void help_is_sorted_and_wrapped(void **state)
 
     (void)state;
     options_help(&b, two, options_count(two), 79);
-    assert_string_equal(sw_buf_str(&b),
-                        "  -a, --alpha-is-rather-long list   Some words that go on for longer than\n"
-                        "                                    one line of the terminal can hold\n"
-                        "      --zeta string                 Last (default \"v\")\n");
+    assert_string_equal(
+        sw_buf_str(&b),
+        "  -a, --alpha-is-rather-long list   Some words that go on for longer than\n"
+        "                                    one line of the terminal can hold\n"
+        "      --zeta string                 Last (default \"v\")\n");
     sw_buf_fini(&b);
 }
 

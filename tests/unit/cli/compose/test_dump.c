@@ -25,12 +25,15 @@ static char *dumped(const char *text)
 
 static void what_is_printed_reads_back_the_same(void **state)
 {
-    static const char text[] =
-        "services:\n  w:\n    image: x\n    environment:\n      A: 'yes'\n      B: '1'\n      C: 'a: b'\n      D: '- x'\n"
-        "      E: \"l1\\nl2\\n\"\n      F: \"tab\\tx\"\n      G: \"it's\"\n      H: ''\n      I: '#c'\n      J: 'a #c'\n"
-        "      K: ' s'\n      L: 'null'\n      M: '0x1f'\n      N: '*a'\n      O: '@x'\n      P: \"q\\\"q\"\n      Q: 'x:'\n"
-        "      R: \"l1\\n  l2\"\n      S: '='\n    ports: ['8080:80']\n    secrets: [s]\n    deploy: {replicas: 2}\n"
-        "secrets: {s: {external: true}}\nx-foo: {a: [1, 2.5, true]}\n";
+    static const char text[] = "services:\n  w:\n    image: x\n    environment:\n      A: 'yes'\n  "
+                               "    B: '1'\n      C: 'a: b'\n      D: '- x'\n"
+                               "      E: \"l1\\nl2\\n\"\n      F: \"tab\\tx\"\n      G: \"it's\"\n "
+                               "     H: ''\n      I: '#c'\n      J: 'a #c'\n"
+                               "      K: ' s'\n      L: 'null'\n      M: '0x1f'\n      N: '*a'\n   "
+                               "   O: '@x'\n      P: \"q\\\"q\"\n      Q: 'x:'\n"
+                               "      R: \"l1\\n  l2\"\n      S: '='\n    ports: ['8080:80']\n    "
+                               "secrets: [s]\n    deploy: {replicas: 2}\n"
+                               "secrets: {s: {external: true}}\nx-foo: {a: [1, 2.5, true]}\n";
     char *once = dumped(text);
     char *twice = dumped(once);
 
@@ -47,13 +50,18 @@ static void what_is_printed_reads_back_the_same(void **state)
 
 static void members_have_their_order(void **state)
 {
-    char *s = dumped("volumes: {v: }\nservices: {w: {volumes: ['v:/x:ro'], image: i, hostname: h, healthcheck: {retries: 1, test: [CMD, a]}, "
-                     "deploy: {endpoint_mode: vip, replicas: 2, mode: replicated}}}\nversion: '3.8'\n");
+    char *s =
+        dumped("volumes: {v: }\nservices: {w: {volumes: ['v:/x:ro'], image: i, hostname: h, "
+               "healthcheck: {retries: 1, test: [CMD, a]}, "
+               "deploy: {endpoint_mode: vip, replicas: 2, mode: replicated}}}\nversion: '3.8'\n");
 
     (void)state;
-    assert_string_equal(s, "version: \"3.8\"\nservices:\n  w:\n    deploy:\n      mode: replicated\n      replicas: 2\n"
-                           "      endpoint_mode: vip\n    hostname: h\n    healthcheck:\n      test:\n        - CMD\n        - a\n"
-                           "      retries: 1\n    image: i\n    volumes:\n      - type: volume\n        source: v\n        target: /x\n"
+    assert_string_equal(s, "version: \"3.8\"\nservices:\n  w:\n    deploy:\n      mode: "
+                           "replicated\n      replicas: 2\n"
+                           "      endpoint_mode: vip\n    hostname: h\n    healthcheck:\n      "
+                           "test:\n        - CMD\n        - a\n"
+                           "      retries: 1\n    image: i\n    volumes:\n      - type: volume\n   "
+                           "     source: v\n        target: /x\n"
                            "        read_only: true\nvolumes:\n  v: {}\n");
     sw_free(s);
 }

@@ -66,7 +66,8 @@ static void table(void **state)
         int r = interp_string(rows[i].in, world_getenv, NULL, &out, &changed, &err);
         bool bad = rows[i].out[0] == '!';
 
-        if (bad ? r == 0 || strcmp(err.msg, rows[i].out + 1) != 0 : r < 0 || strcmp(out, rows[i].out) != 0)
+        if (bad ? r == 0 || strcmp(err.msg, rows[i].out + 1) != 0
+                : r < 0 || strcmp(out, rows[i].out) != 0)
             fail_msg("%s: %s", rows[i].in, r < 0 ? err.msg : out);
         if (!bad)
             assert_int_equal(changed, strchr(rows[i].in, '$') != NULL);
@@ -76,7 +77,9 @@ static void table(void **state)
 
 static void keys_and_other_sections_are_left_alone(void **state)
 {
-    static const char *const text[] = { "services: {web: {image: x, labels: {$SET: $SET}}}\nx-a: $SET\n" };
+    static const char *const text[] = {
+        "services: {web: {image: x, labels: {$SET: $SET}}}\nx-a: $SET\n"
+    };
     struct compose c;
     struct sw_err err;
 
@@ -102,8 +105,10 @@ static void results_are_cast_to_what_is_wanted(void **state)
     assert_true(yn_at(c.root, "services.web.tty")->flag);
     assert_int_equal(yn_at(c.root, "services.web.init")->kind, YN_BOOL);
     assert_int_equal(yn_number(yn_at(c.root, "services.web.deploy.replicas")), 5);
-    assert_int_equal(yn_at(c.root, "services.web.deploy.update_config.max_failure_ratio")->kind, YN_FLOAT);
-    assert_int_equal(yn_number(yn_get(yn_at(c.root, "services.web.ports")->items[0].value, "target")), 5);
+    assert_int_equal(yn_at(c.root, "services.web.deploy.update_config.max_failure_ratio")->kind,
+                     YN_FLOAT);
+    assert_int_equal(
+        yn_number(yn_get(yn_at(c.root, "services.web.ports")->items[0].value, "target")), 5);
     assert_string_equal(yn_text(yn_at(c.root, "services.web.hostname")), "5");
     compose_fini(&c);
 }

@@ -38,8 +38,10 @@ static void maps_merge_and_the_later_wins(void **state)
     (void)state;
     expect("    environment: {A: 1, B: 2}\n", "    environment: [B=3, C=4]\n",
            "    environment:\n      A: \"1\"\n      B: \"3\"\n      C: \"4\"\n");
-    expect("    deploy: {replicas: 1, resources: {limits: {cpus: '1'}}}\n", "    deploy: {replicas: 2, resources: {limits: {memory: 1k}}}\n",
-           "    deploy:\n      replicas: 2\n      resources:\n        limits:\n          cpus: \"1\"\n          memory: \"1024\"\n");
+    expect("    deploy: {replicas: 1, resources: {limits: {cpus: '1'}}}\n",
+           "    deploy: {replicas: 2, resources: {limits: {memory: 1k}}}\n",
+           "    deploy:\n      replicas: 2\n      resources:\n        limits:\n          cpus: "
+           "\"1\"\n          memory: \"1024\"\n");
     expect("    hostname: a\n", "    hostname: b\n", "    hostname: b\n");
 }
 
@@ -55,9 +57,12 @@ static void ports_are_told_apart_by_the_published_one(void **state)
     (void)state;
     expect("    ports: ['8080:80', '9000:90']\n", "    ports: ['8080:81', '7000:70']\n",
            "    ports:\n"
-           "      - mode: ingress\n        target: 70\n        published: 7000\n        protocol: tcp\n"
-           "      - mode: ingress\n        target: 81\n        published: 8080\n        protocol: tcp\n"
-           "      - mode: ingress\n        target: 90\n        published: 9000\n        protocol: tcp\n");
+           "      - mode: ingress\n        target: 70\n        published: 7000\n        protocol: "
+           "tcp\n"
+           "      - mode: ingress\n        target: 81\n        published: 8080\n        protocol: "
+           "tcp\n"
+           "      - mode: ingress\n        target: 90\n        published: 9000\n        protocol: "
+           "tcp\n");
     expect("    ports: [80, 81]\n", "    ports: [82]\n",
            "    ports:\n"
            "      - mode: ingress\n        target: 80\n        protocol: tcp\n"
@@ -69,11 +74,14 @@ static void volumes_by_target_and_secrets_by_source(void **state)
 {
     (void)state;
     expect("    volumes: ['/a:/x', '/b:/y']\n", "    volumes: ['/c:/x:ro']\n",
-           "    volumes:\n      - type: bind\n        source: /c\n        target: /x\n        read_only: true\n"
+           "    volumes:\n      - type: bind\n        source: /c\n        target: /x\n        "
+           "read_only: true\n"
            "      - type: bind\n        source: /b\n        target: /y\n");
-    expect("    secrets: [s1, {source: s2, target: a}]\n", "    secrets: [{source: s2, target: b}]\n",
+    expect("    secrets: [s1, {source: s2, target: a}]\n",
+           "    secrets: [{source: s2, target: b}]\n",
            "    secrets:\n      - source: s1\n      - source: s2\n        target: b\n");
-    expect("    configs: [s1]\n", "    configs: [s0]\n", "    configs:\n      - source: s0\n      - source: s1\n");
+    expect("    configs: [s1]\n", "    configs: [s0]\n",
+           "    configs:\n      - source: s0\n      - source: s1\n");
 }
 
 static void other_lists_append(void **state)
@@ -86,9 +94,12 @@ static void other_lists_append(void **state)
 static void log_options_merge_for_one_driver_only(void **state)
 {
     (void)state;
-    expect("    logging: {driver: a, options: {x: 1, y: 2}}\n", "    logging: {driver: a, options: {y: 3}}\n",
-           "    logging:\n      driver: a\n      options:\n        x: \"1\"\n        \"y\": \"3\"\n");
-    expect("    logging: {driver: a, options: {x: 1}}\n", "    logging: {driver: b, options: {z: 3}}\n",
+    expect(
+        "    logging: {driver: a, options: {x: 1, y: 2}}\n",
+        "    logging: {driver: a, options: {y: 3}}\n",
+        "    logging:\n      driver: a\n      options:\n        x: \"1\"\n        \"y\": \"3\"\n");
+    expect("    logging: {driver: a, options: {x: 1}}\n",
+           "    logging: {driver: b, options: {z: 3}}\n",
            "    logging:\n      driver: b\n      options:\n        z: \"3\"\n");
 }
 
@@ -103,8 +114,10 @@ static void attachments_and_ulimits_replace(void **state)
 
 static void top_level_things_replace(void **state)
 {
-    const char *texts[] = { "services: {a: {image: x}}\nnetworks: {n: {driver: d, labels: {a: b}}}\n",
-                            "services: {b: {image: y}}\nnetworks: {n: {internal: true}, m: }\n" };
+    const char *texts[] = {
+        "services: {a: {image: x}}\nnetworks: {n: {driver: d, labels: {a: b}}}\n",
+        "services: {b: {image: y}}\nnetworks: {n: {internal: true}, m: }\n"
+    };
     struct compose c;
     struct sw_err err;
 

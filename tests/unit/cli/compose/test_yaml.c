@@ -27,12 +27,17 @@ static void scalars_have_types(void **state)
         const char *text;
         enum yn_kind kind;
     } rows[] = {
-        { "x", YN_STRING },      { "'1'", YN_STRING },    { "\"true\"", YN_STRING }, { "1", YN_INT },
-        { "0x1f", YN_INT },      { "0o17", YN_INT },      { "017", YN_INT },         { "1_000", YN_INT },
-        { "1.5", YN_FLOAT },     { "1e3", YN_FLOAT },     { ".inf", YN_FLOAT },      { "true", YN_BOOL },
-        { "False", YN_BOOL },    { "yes", YN_STRING },    { "~", YN_NULL },          { "null", YN_NULL },
-        { "1.2.3", YN_STRING },  { "1a", YN_STRING },     { "-", YN_STRING },        { "2001-01-01", YN_STRING },
-        { "!!str 5", YN_STRING }, { "9223372036854775808", YN_FLOAT },
+        { "x", YN_STRING },        { "'1'", YN_STRING },
+        { "\"true\"", YN_STRING }, { "1", YN_INT },
+        { "0x1f", YN_INT },        { "0o17", YN_INT },
+        { "017", YN_INT },         { "1_000", YN_INT },
+        { "1.5", YN_FLOAT },       { "1e3", YN_FLOAT },
+        { ".inf", YN_FLOAT },      { "true", YN_BOOL },
+        { "False", YN_BOOL },      { "yes", YN_STRING },
+        { "~", YN_NULL },          { "null", YN_NULL },
+        { "1.2.3", YN_STRING },    { "1a", YN_STRING },
+        { "-", YN_STRING },        { "2001-01-01", YN_STRING },
+        { "!!str 5", YN_STRING },  { "9223372036854775808", YN_FLOAT },
     };
 
     (void)state;
@@ -110,7 +115,8 @@ static void mistakes_name_their_line(void **state)
     expect_error("a: 1\nb: *x\n", "f.yml:2: yaml: unknown anchor");
     expect_error("a: &x [*x]\n", "f.yml:1: yaml: nested too deeply, or an anchor contains itself");
     expect_error("a: 1\na: 2\n", "f.yml:2: yaml: duplicate key");
-    expect_error("<<: 3\n", "f.yml:1: yaml: map merge requires map or sequence of maps as the value");
+    expect_error("<<: 3\n",
+                 "f.yml:1: yaml: map merge requires map or sequence of maps as the value");
     expect_error("a: 1\n%foo", "f.yml:2: yaml: unknown directive");
     expect_error("a: \xff\n", "f.yml:1: yaml: invalid UTF-8");
     expect_error("? [a]\n: b\n", "f.yml: yaml: a key must be a scalar");
@@ -125,8 +131,8 @@ static void a_file_cannot_blow_up(void **state)
     (void)state;
     sw_buf_puts(&b, "a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
     for (int i = 1; i < 12; i++)
-        sw_buf_printf(&b, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1,
-                      i - 1, i - 1, i - 1, i - 1, i - 1);
+        sw_buf_printf(&b, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1,
+                      i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
     assert_int_equal(yaml_parse("f", sw_buf_str(&b), b.len, &n, &err), SW_E_INVALID);
     assert_non_null(strstr(err.msg, "document is too large"));
     sw_buf_clear(&b);
@@ -152,8 +158,8 @@ static void nothing_is_null(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalars_have_types),    cmocka_unit_test(numbers_have_values),
-        cmocka_unit_test(values_know_their_line), cmocka_unit_test(anchors_and_merge_keys),
+        cmocka_unit_test(scalars_have_types),       cmocka_unit_test(numbers_have_values),
+        cmocka_unit_test(values_know_their_line),   cmocka_unit_test(anchors_and_merge_keys),
         cmocka_unit_test(mistakes_name_their_line), cmocka_unit_test(a_file_cannot_blow_up),
         cmocka_unit_test(nothing_is_null),
     };

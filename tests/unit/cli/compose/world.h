@@ -11,8 +11,9 @@ static const char *world_getenv(void *arg, const char *name)
 {
     static const struct {
         const char *name, *value;
-    } env[] = { { "SET", "val" }, { "EMPTY", "" }, { "NUM", "5" }, { "YES", "yes" }, { "RATIO", "0.25" },
-                { "HOME", "/home/u" }, { "FROM_CLIENT", "mine" }, { "_u1", "under" } };
+    } env[] = { { "SET", "val" },          { "EMPTY", "" },     { "NUM", "5" },
+                { "YES", "yes" },          { "RATIO", "0.25" }, { "HOME", "/home/u" },
+                { "FROM_CLIENT", "mine" }, { "_u1", "under" } };
 
     (void)arg;
     for (size_t i = 0; i < sizeof(env) / sizeof(*env); i++) {
@@ -26,8 +27,11 @@ static int world_read(void *arg, const char *path, struct sw_buf *out, struct sw
 {
     static const struct {
         const char *path, *text;
-    } files[] = { { "/proj/a.env", "A=1\nB=file\n# c\nFROM_CLIENT\nE=\n" }, { "/proj/b.env", "B=second\n" },
-                  { "/proj/token.txt", "s3cr3t" }, { "/proj/page.html", "<p>" }, { "/proj/bad.env", "=x\n" } };
+    } files[] = { { "/proj/a.env", "A=1\nB=file\n# c\nFROM_CLIENT\nE=\n" },
+                  { "/proj/b.env", "B=second\n" },
+                  { "/proj/token.txt", "s3cr3t" },
+                  { "/proj/page.html", "<p>" },
+                  { "/proj/bad.env", "=x\n" } };
 
     (void)arg;
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
@@ -41,7 +45,8 @@ static int world_read(void *arg, const char *path, struct sw_buf *out, struct sw
 
 static const struct compose_world world = { world_getenv, world_read, NULL, NULL };
 
-static inline int world_load(struct compose *c, struct sw_err *err, size_t n, const char *const *texts)
+static inline int world_load(struct compose *c, struct sw_err *err, size_t n,
+                             const char *const *texts)
 {
     static const char *const names[] = { "one.yml", "two.yml", "three.yml" };
     struct compose_source s[3];

@@ -12,12 +12,15 @@
 
 static void compact_as_go(void **state)
 {
-    json_auto_t *j = json_loads("{\"b\":\"*:80->80 & <x>\\u2028\\n\\u0001\",\"a\":[1,2.5,true,null,{}],\"c\":0.2}", 0, NULL);
+    json_auto_t *j = json_loads(
+        "{\"b\":\"*:80->80 & <x>\\u2028\\n\\u0001\",\"a\":[1,2.5,true,null,{}],\"c\":0.2}", 0,
+        NULL);
     struct sw_buf b = SW_BUF_INIT;
 
     (void)state;
     gojson_compact(&b, j, true);
-    assert_string_equal(sw_buf_str(&b), "{\"a\":[1,2.5,true,null,{}],\"b\":\"*:80-\\u003e80 \\u0026 \\u003cx\\u003e\\u2028\\n\\u0001\",\"c\":0.2}");
+    assert_string_equal(sw_buf_str(&b), "{\"a\":[1,2.5,true,null,{}],\"b\":\"*:80-\\u003e80 "
+                                        "\\u0026 \\u003cx\\u003e\\u2028\\n\\u0001\",\"c\":0.2}");
     sw_buf_clear(&b);
     gojson_compact(&b, j, false);
     assert_int_equal(strncmp(sw_buf_str(&b), "{\"b\"", 4), 0);
@@ -29,8 +32,14 @@ static void numbers_are_short(void **state)
     static const struct {
         double d;
         const char *text;
-    } rows[] = { { 0, "0" },       { 0.1, "0.1" },     { 1e-7, "1e-07" },   { 123456789.5, "123456789.5" },
-                 { 1e20, "100000000000000000000" }, { 1e21, "1e+21" }, { -2.5, "-2.5" }, { 0.30000000000000004, "0.30000000000000004" } };
+    } rows[] = { { 0, "0" },
+                 { 0.1, "0.1" },
+                 { 1e-7, "1e-07" },
+                 { 123456789.5, "123456789.5" },
+                 { 1e20, "100000000000000000000" },
+                 { 1e21, "1e+21" },
+                 { -2.5, "-2.5" },
+                 { 0.30000000000000004, "0.30000000000000004" } };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -44,13 +53,17 @@ static void numbers_are_short(void **state)
 
 static void indent_keeps_every_token(void **state)
 {
-    static const char raw[] = "{\"a\": 0.20,\"e\":{} ,\"l\":[],\"s\":\"x\\\"}, [\",\"n\":[1,{\"k\":null}]}\n";
+    static const char raw[] =
+        "{\"a\": 0.20,\"e\":{} ,\"l\":[],\"s\":\"x\\\"}, [\",\"n\":[1,{\"k\":null}]}\n";
     struct sw_buf b = SW_BUF_INIT;
 
     (void)state;
     gojson_indent(&b, raw, strlen(raw), "  ", "    ");
-    assert_string_equal(sw_buf_str(&b), "{\n      \"a\": 0.20,\n      \"e\": {},\n      \"l\": [],\n      \"s\": \"x\\\"}, [\",\n"
-                                        "      \"n\": [\n          1,\n          {\n              \"k\": null\n          }\n      ]\n  }");
+    assert_string_equal(
+        sw_buf_str(&b),
+        "{\n      \"a\": 0.20,\n      \"e\": {},\n      \"l\": [],\n      \"s\": \"x\\\"}, [\",\n"
+        "      \"n\": [\n          1,\n          {\n              \"k\": null\n          }\n      "
+        "]\n  }");
     sw_buf_fini(&b);
 }
 

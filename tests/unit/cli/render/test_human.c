@@ -19,16 +19,26 @@ static void ages(void **state)
         int64_t ns;
         const char *text;
     } rows[] = {
-        { -5 * S, "Less than a second" },     { 999999999, "Less than a second" },
-        { S, "1 second" },                    { 2 * S, "2 seconds" },
-        { 59 * S, "59 seconds" },             { 60 * S, "About a minute" },
-        { 119 * S, "About a minute" },        { 120 * S, "2 minutes" },
-        { 59 * 60 * S, "59 minutes" },        { 3600 * S, "About an hour" },
-        { 5399 * S, "About an hour" },        { 5400 * S, "2 hours" },
-        { 47 * 3600 * S, "47 hours" },        { 48 * 3600 * S, "2 days" },
-        { 13 * 86400 * S, "13 days" },        { 14 * 86400 * S, "2 weeks" },
-        { 59 * 86400 * S, "8 weeks" },        { 60 * 86400 * S, "2 months" },
-        { 729 * 86400 * S, "24 months" },     { 730 * 86400 * S, "2 years" },
+        { -5 * S, "Less than a second" },
+        { 999999999, "Less than a second" },
+        { S, "1 second" },
+        { 2 * S, "2 seconds" },
+        { 59 * S, "59 seconds" },
+        { 60 * S, "About a minute" },
+        { 119 * S, "About a minute" },
+        { 120 * S, "2 minutes" },
+        { 59 * 60 * S, "59 minutes" },
+        { 3600 * S, "About an hour" },
+        { 5399 * S, "About an hour" },
+        { 5400 * S, "2 hours" },
+        { 47 * 3600 * S, "47 hours" },
+        { 48 * 3600 * S, "2 days" },
+        { 13 * 86400 * S, "13 days" },
+        { 14 * 86400 * S, "2 weeks" },
+        { 59 * 86400 * S, "8 weeks" },
+        { 60 * 86400 * S, "2 months" },
+        { 729 * 86400 * S, "24 months" },
+        { 730 * 86400 * S, "2 years" },
     };
 
     (void)state;
@@ -91,7 +101,8 @@ static void times(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(ages), cmocka_unit_test(sizes), cmocka_unit_test(times) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(ages), cmocka_unit_test(sizes),
+                                        cmocka_unit_test(times) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

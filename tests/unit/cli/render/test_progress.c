@@ -29,7 +29,8 @@ static void outside_a_terminal_bars_are_left_out(void **state)
     progress_fini(&p);
     rewind(f);
     assert_true(getdelim(&text, &n, '\0', f) > 0);
-    assert_string_equal(text, "overall progress: 0 out of 2 tasks\n1/2:  \njob complete\nrollback: done\n");
+    assert_string_equal(
+        text, "overall progress: 0 out of 2 tasks\n1/2:  \njob complete\nrollback: done\n");
     free(text);
     fclose(f);
 }
@@ -75,9 +76,11 @@ static void a_terminal_rewrites_lines(void **state)
     progress_fini(&p);
     rewind(f);
     assert_true(getdelim(&text, &n, '\0', f) > 0);
-    assert_string_equal(text, "\n\033[1A\033[2K\ra: x \r\033[1B"
-                              "\n\033[1A\033[2K\rb: y \r\033[1B"
-                              "\033[2A\033[2K\ra: z [=========================>                         ] \r\033[2B");
+    assert_string_equal(
+        text,
+        "\n\033[1A\033[2K\ra: x \r\033[1B"
+        "\n\033[1A\033[2K\rb: y \r\033[1B"
+        "\033[2A\033[2K\ra: z [=========================>                         ] \r\033[2B");
     free(text);
     fclose(f);
 }

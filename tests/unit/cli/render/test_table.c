@@ -8,12 +8,16 @@
 
 #include "cli/render/table.h"
 
-static const struct table_column columns[] = { { "ID", "ID" }, { "Name", "NAME" }, { "Hidden", NULL } };
+static const struct table_column columns[] = { { "ID", "ID" },
+                                               { "Name", "NAME" },
+                                               { "Hidden", NULL } };
 static const struct table table = { columns, 3, "{{.ID}}\t{{.Name}}", "ID" };
 
 static void expect(const char *format, bool quiet, const char *out)
 {
-    json_auto_t *rows = json_loads("[{\"ID\":\"1\",\"Name\":\"a<b\",\"Hidden\":\"h\"},{\"ID\":\"22\",\"Name\":\"c\",\"Hidden\":\"i\"}]", 0, NULL);
+    json_auto_t *rows = json_loads("[{\"ID\":\"1\",\"Name\":\"a<b\",\"Hidden\":\"h\"},{\"ID\":"
+                                   "\"22\",\"Name\":\"c\",\"Hidden\":\"i\"}]",
+                                   0, NULL);
     struct sw_buf b = SW_BUF_INIT;
     struct sw_err err = { 0 };
 
@@ -32,8 +36,12 @@ static void formats(void **state)
     expect("", true, "1\n22\n");
     expect("table {{.Name}}\\t{{.ID}}", false, "NAME      ID\na<b       1\nc         22\n");
     expect("{{.Hidden}}", false, "h\ni\n");
-    expect("json", false, "{\"Hidden\":\"h\",\"ID\":\"1\",\"Name\":\"a\\u003cb\"}\n{\"Hidden\":\"i\",\"ID\":\"22\",\"Name\":\"c\"}\n");
-    expect("{{.Nope}}", false, "template parsing error: template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"");
+    expect("json", false,
+           "{\"Hidden\":\"h\",\"ID\":\"1\",\"Name\":\"a\\u003cb\"}\n{\"Hidden\":\"i\",\"ID\":"
+           "\"22\",\"Name\":\"c\"}\n");
+    expect("{{.Nope}}", false,
+           "template parsing error: template: :1:2: executing \"\" at <.Nope>: map has no entry "
+           "for key \"Nope\"");
     expect("{{", false, "template parsing error: template: :1: unclosed action");
 }
 

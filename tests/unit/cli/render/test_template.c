@@ -11,7 +11,8 @@
 #include "cli/render/template.h"
 
 static const char data[] =
-    "{\"Name\":\"web\",\"Id\":\"abc\",\"N\":3,\"F\":0.5,\"T\":true,\"Nil\":null,\"Spec\":{\"Name\":\"deep\",\"Labels\":{\"b\":\"2\",\"a\":\"1\"}},"
+    "{\"Name\":\"web\",\"Id\":\"abc\",\"N\":3,\"F\":0.5,\"T\":true,\"Nil\":null,\"Spec\":{\"Name\":"
+    "\"deep\",\"Labels\":{\"b\":\"2\",\"a\":\"1\"}},"
     "\"Tags\":[\"x\",\"y\"],\"Ports\":[{\"P\":80},{\"P\":443}],\"Empty\":[]}";
 
 static char *rendered(const char *text, const struct tmpl_options *opt)
@@ -52,9 +53,13 @@ static void fields_and_literals(void **state)
     expect("{{.ID}}", "abc"); /* without regard to case */
     expect("{{.N}} {{.F}} {{.T}} {{.Nil}}", "3 0.5 true <no value>");
     expect("{{\"a\\n\"}}{{`b\\n`}}{{42}}{{true}}", "a\nb\\n42true");
-    expect("{{.}}", "map[Empty:[] F:0.5 Id:abc N:3 Name:web Nil:<nil> Ports:[map[P:80] map[P:443]] Spec:map[Labels:map[a:1 b:2] Name:deep] T:true Tags:[x y]]");
-    expect("{{.Nope}}", "exec: template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"");
-    expect("{{.Spec.Nope}}", "exec: template: :1:2: executing \"\" at <.Spec.Nope>: map has no entry for key \"Nope\"");
+    expect("{{.}}", "map[Empty:[] F:0.5 Id:abc N:3 Name:web Nil:<nil> Ports:[map[P:80] map[P:443]] "
+                    "Spec:map[Labels:map[a:1 b:2] Name:deep] T:true Tags:[x y]]");
+    expect("{{.Nope}}",
+           "exec: template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"");
+    expect(
+        "{{.Spec.Nope}}",
+        "exec: template: :1:2: executing \"\" at <.Spec.Nope>: map has no entry for key \"Nope\"");
 }
 
 static void functions(void **state)
@@ -64,17 +69,23 @@ static void functions(void **state)
     expect("{{.Tags | json}}", "[\"x\",\"y\"]");
     expect("{{join .Tags \", \"}}", "x, y");
     expect("{{upper .Name}} {{.Name | upper | lower}} {{title .Name}}", "WEB web Web");
-    expect("{{index .Tags 1}} {{index .Spec.Labels \"a\"}} {{index .Spec.Labels \"zz\"}}", "y 1 <no value>");
+    expect("{{index .Tags 1}} {{index .Spec.Labels \"a\"}} {{index .Spec.Labels \"zz\"}}",
+           "y 1 <no value>");
     expect("{{len .Tags}} {{len .Name}}", "2 3");
     expect("{{range split \"a:b:c\" \":\"}}<{{.}}>{{end}}", "<a><b><c>");
     expect("{{truncate .Name 2}}|{{pad .Name 1 2}}|{{slice .Name 1 2}}", "we| web  |e");
-    expect("{{printf \"%s-%d-%5s-%-4s|%q|%x%%\" .Name .N \"ab\" \"c\" \"d\" 255}}", "web-3-   ab-c   |\"d\"|ff%");
+    expect("{{printf \"%s-%d-%5s-%-4s|%q|%x%%\" .Name .N \"ab\" \"c\" \"d\" 255}}",
+           "web-3-   ab-c   |\"d\"|ff%");
     expect("{{print .N 4 \"x\"}} {{println 1 2}}", "3 4x 1 2\n");
     expect("{{printf \"%s\"}}", "%!s(MISSING)");
     expect("{{nofunc 1}}", "parse: template: :1: function \"nofunc\" not defined");
-    expect("{{len 3}}", "exec: template: :1:2: executing \"\" at <len>: error calling len: len of nil or number");
-    expect("{{index .Tags 7}}", "exec: template: :1:2: executing \"\" at <index>: error calling index: index out of range: 7");
-    expect("{{json}}", "exec: template: :1:2: executing \"\" at <json>: wrong number of args: want 1 got 0");
+    expect(
+        "{{len 3}}",
+        "exec: template: :1:2: executing \"\" at <len>: error calling len: len of nil or number");
+    expect("{{index .Tags 7}}", "exec: template: :1:2: executing \"\" at <index>: error calling "
+                                "index: index out of range: 7");
+    expect("{{json}}",
+           "exec: template: :1:2: executing \"\" at <json>: wrong number of args: want 1 got 0");
 }
 
 static void conditions(void **state)
@@ -86,7 +97,8 @@ static void conditions(void **state)
     expect("{{if and .T (not .Empty)}}a{{end}}{{if or .Nil .Empty}}b{{else}}c{{end}}", "ac");
     expect("{{ne 1 2}} {{lt 1 2}} {{le 2 2}} {{ge 1 2}} {{eq 1 1.0}}", "true true true false true");
     expect("{{and 0 .Nope}}", "0"); /* what decides is not gone beyond */
-    expect("{{if eq .N \"x\"}}{{end}}", "exec: template: :1:5: executing \"\" at <eq>: incompatible types for comparison");
+    expect("{{if eq .N \"x\"}}{{end}}",
+           "exec: template: :1:5: executing \"\" at <eq>: incompatible types for comparison");
     expect("{{with .Spec}}{{.Name}}{{end}}{{with .Nil}}x{{else}}none{{end}}", "deepnone");
 }
 
@@ -101,7 +113,9 @@ static void loops_and_variables(void **state)
     expect("{{$n := 1}}{{range .Tags}}{{$n = .}}{{end}}{{$n}}", "y");
     expect("{{range .Tags}}{{$.Name}}{{end}}", "webweb");
     expect("{{(index .Ports 0).P}}", "80");
-    expect("{{range .Name}}{{end}}", "exec: template: :1:8: executing \"\" at <pipeline>: range can't iterate over this value");
+    expect(
+        "{{range .Name}}{{end}}",
+        "exec: template: :1:8: executing \"\" at <pipeline>: range can't iterate over this value");
     expect("{{$y}}", "exec: template: :1:2: executing \"\" at <pipeline>: undefined variable");
 }
 
@@ -163,10 +177,13 @@ static void a_header_keeps_its_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fields_and_literals),  cmocka_unit_test(functions),
-        cmocka_unit_test(conditions),           cmocka_unit_test(loops_and_variables),
+        cmocka_unit_test(fields_and_literals),
+        cmocka_unit_test(functions),
+        cmocka_unit_test(conditions),
+        cmocka_unit_test(loops_and_variables),
         cmocka_unit_test(space_is_trimmed_and_comments_vanish),
-        cmocka_unit_test(mistakes_name_their_line), cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(mistakes_name_their_line),
+        cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_header_keeps_its_words),
     };
 

@@ -35,18 +35,22 @@ static void paths_read_and_build(void **state)
 
 static void bytes_that_are_not_text_are_replaced(void **state)
 {
-    json_auto_t *s = js_string("a\xff" "b\xc3\xa9\xc3");
+    json_auto_t *s = js_string("a\xff"
+                               "b\xc3\xa9\xc3");
     json_auto_t *surrogate = js_string("\xed\xa0\x80");
 
     (void)state;
-    assert_string_equal(json_string_value(s), "a\xef\xbf\xbd" "b\xc3\xa9\xef\xbf\xbd");
+    assert_string_equal(json_string_value(s), "a\xef\xbf\xbd"
+                                              "b\xc3\xa9\xef\xbf\xbd");
     assert_string_equal(json_string_value(surrogate), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 static void base64_both_ways(void **state)
 {
-    static const char *const rows[][2] = { { "", "" },         { "f", "Zg==" },         { "fo", "Zm8=" },
-                                           { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "s3cr3t", "czNjcjN0" } };
+    static const char *const rows[][2] = {
+        { "", "" },        { "f", "Zg==" },        { "fo", "Zm8=" },
+        { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "s3cr3t", "czNjcjN0" }
+    };
     struct sw_buf b = SW_BUF_INIT;
 
     (void)state;

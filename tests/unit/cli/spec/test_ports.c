@@ -17,7 +17,6 @@ static const char *parsed(const char *s)
     json_auto_t *a = json_array();
     struct sw_err err;
 
-
     if (ports_parse(s, a, &err) < 0) {
         snprintf(text, sizeof(text), "error: %s", err.msg);
         return text;
@@ -27,8 +26,9 @@ static const char *parsed(const char *s)
         const json_t *p = json_array_get(a, i);
         size_t n = strlen(text);
 
-        snprintf(text + n, sizeof(text) - n, "%s%lld:%lld/%s %s", i > 0 ? ", " : "", (long long)js_int(p, "PublishedPort"),
-                 (long long)js_int(p, "TargetPort"), js_str(p, "Protocol"), js_str(p, "PublishMode"));
+        snprintf(text + n, sizeof(text) - n, "%s%lld:%lld/%s %s", i > 0 ? ", " : "",
+                 (long long)js_int(p, "PublishedPort"), (long long)js_int(p, "TargetPort"),
+                 js_str(p, "Protocol"), js_str(p, "PublishMode"));
     }
 
     return text;
@@ -52,7 +52,8 @@ static void forms(void **state)
         { "target=80,published=0", "0:80/tcp ingress" },
         { "10.0.0.1:8080:80", "error: hostip is not supported" },
         { "[::1]:8080:80", "error: hostip is not supported" },
-        { "8000-8001:80-82", "error: invalid ranges specified for container and host Ports: 80-82 and 8000-8001" },
+        { "8000-8001:80-82",
+          "error: invalid ranges specified for container and host Ports: 80-82 and 8000-8001" },
         { "x", "error: invalid containerPort: x" },
         { "x:80", "error: invalid hostPort: x" },
         { "70000:80", "error: invalid hostPort: 70000" },
@@ -63,7 +64,8 @@ static void forms(void **state)
         { "target=80,mode=x", "error: invalid publish mode value x" },
         { "target=80,protocol=x", "error: invalid protocol value x" },
         { "target=x", "error: invalid target port (x): value must be an integer: invalid syntax" },
-        { "target=80,published=65536", "error: invalid published port (65536): value must be an integer: value out of range" },
+        { "target=80,published=65536",
+          "error: invalid published port (65536): value must be an integer: value out of range" },
         { "target=80,foo=1", "error: invalid field key: foo" },
         { "target=80,foo", "error: invalid field foo" },
     };
@@ -87,7 +89,8 @@ static void compose_drops_the_address(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(forms), cmocka_unit_test(compose_drops_the_address) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(forms),
+                                        cmocka_unit_test(compose_drops_the_address) };
 
     js_setup();
     return cmocka_run_group_tests(tests, NULL, NULL);

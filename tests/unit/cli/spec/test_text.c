@@ -14,11 +14,25 @@ static void sizes_take_units_of_1024(void **state)
         const char *text;
         int64_t bytes;
     } rows[] = {
-        { "0", 0 },           { "42", 42 },         { "42b", 42 },        { "1k", 1024 },
-        { "1kb", 1024 },      { "1KiB", 1024 },     { "64M", 67108864 },  { "1.5GiB", 1610612736 },
-        { "512 kb", 524288 }, { "1t", 1099511627776 }, { ".5k", 512 },    { "1e", -1 },
-        { "abc", -1 },        { "", -1 },           { "-1", -1 },         { "1kbb", -1 },
-        { "1kx", -1 },        { "1 2", -1 },        { "99999999999p", -1 },
+        { "0", 0 },
+        { "42", 42 },
+        { "42b", 42 },
+        { "1k", 1024 },
+        { "1kb", 1024 },
+        { "1KiB", 1024 },
+        { "64M", 67108864 },
+        { "1.5GiB", 1610612736 },
+        { "512 kb", 524288 },
+        { "1t", 1099511627776 },
+        { ".5k", 512 },
+        { "1e", -1 },
+        { "abc", -1 },
+        { "", -1 },
+        { "-1", -1 },
+        { "1kbb", -1 },
+        { "1kx", -1 },
+        { "1 2", -1 },
+        { "99999999999p", -1 },
     };
     struct sw_err err;
 
@@ -42,9 +56,17 @@ static void cpus_are_exact_billionths(void **state)
         const char *text;
         int64_t nano;
     } rows[] = {
-        { "1", 1000000000 }, { "0.5", 500000000 }, { ".001", 1000000 }, { "0.000000001", 1 },
-        { "1.500000000000", 1500000000 }, { "0.0000000001", -1 }, { "x", -1 }, { "", -1 },
-        { "1.2.3", -1 },     { ".", -1 },           { "99999999999999999999", -1 },
+        { "1", 1000000000 },
+        { "0.5", 500000000 },
+        { ".001", 1000000 },
+        { "0.000000001", 1 },
+        { "1.500000000000", 1500000000 },
+        { "0.0000000001", -1 },
+        { "x", -1 },
+        { "", -1 },
+        { "1.2.3", -1 },
+        { ".", -1 },
+        { "99999999999999999999", -1 },
     };
     struct sw_err err;
 
@@ -105,7 +127,8 @@ static void numbers_are_strict(void **state)
     (void)state;
     assert_int_equal(text_uint("18446744073709551615", &u, &err), 0);
     assert_int_equal(text_uint("18446744073709551616", &u, &err), SW_E_INVALID);
-    assert_string_equal(err.msg, "strconv.ParseUint: parsing \"18446744073709551616\": value out of range");
+    assert_string_equal(err.msg,
+                        "strconv.ParseUint: parsing \"18446744073709551616\": value out of range");
     assert_int_equal(text_uint("-1", &u, &err), SW_E_INVALID);
     assert_int_equal(text_uint("", &u, &err), SW_E_INVALID);
     assert_int_equal(text_int(" 1", &i, &err), SW_E_INVALID);
