@@ -6,6 +6,7 @@
 #include "cli/cmd/common.h"
 #include "cli/render/gojson.h"
 #include "cli/render/template.h"
+#include "common/base/macro.h"
 
 int inspect_path(struct cli *cli, const char *before, const char *name, const char *after,
                  struct sw_buf *raw, struct sw_err *err)
@@ -17,6 +18,76 @@ int inspect_path(struct cli *cli, const char *before, const char *name, const ch
     if (cli_client(cli, &c, err) < 0)
         return err->code;
     return client_raw(c, sw_buf_str(&url), raw, err);
+}
+
+/* Fields that are absent when they are empty, and what empty is. */
+static const struct {
+    const char *name;
+    char kind; /* s: "", i: 0, b: false, l: [], m: {}, n: nothing */
+} zeros[] = {
+    { "Hostname", 's' },      { "User", 's' },
+    { "Dir", 's' },           { "StopSignal", 's' },
+    { "Command", 'l' },       { "Args", 'l' },
+    { "Env", 'l' },           { "Groups", 'l' },
+    { "Mounts", 'l' },        { "Secrets", 'l' },
+    { "Configs", 'l' },       { "Hosts", 'l' },
+    { "CapabilityAdd", 'l' }, { "CapabilityDrop", 'l' },
+    { "Ulimits", 'l' },       { "Constraints", 'l' },
+    { "Preferences", 'l' },   { "Networks", 'l' },
+    { "Ports", 'l' },         { "VirtualIPs", 'l' },
+    { "Aliases", 'l' },       { "Labels", 'm' },
+    { "Sysctls", 'm' },       { "Options", 'm' },
+    { "DriverOpts", 'm' },    { "TTY", 'b' },
+    { "OpenStdin", 'b' },     { "ReadOnly", 'b' },
+    { "Image", 's' },         { "Source", 's' },
+    { "Target", 's' },        { "Mode", 's' },
+    { "NanoCPUs", 'i' },      { "MemoryBytes", 'i' },
+    { "Pids", 'i' },          { "MaxReplicas", 'i' },
+    { "Name", 's' },          { "Err", 's' },
+    { "Message", 's' },       { "State", 's' },
+    { "Slot", 'i' },          { "NodeID", 's' },
+    { "ServiceID", 's' },     { "DesiredState", 's' },
+    { "Addr", 's' },          { "Leader", 'b' },
+    { "Reachability", 's' },  { "Isolation", 's' },
+    { "PublishedPort", 'i' }, { "TargetPort", 'i' },
+    { "Parallelism", 'i' },   { "Delay", 'i' },
+    { "Monitor", 'i' },       { "FailureAction", 's' },
+    { "Order", 's' },         { "Retries", 'i' },
+    { "Interval", 'i' },      { "Timeout", 'i' },
+    { "StartPeriod", 'i' },   { "ForceUpdate", 'i' },
+    { "Global", 'n' },        { "Replicated", 'n' },
+    { "GlobalJob", 'n' },     { "ReplicatedJob", 'n' },
+    { "ManagerStatus", 'n' }, { "Healthcheck", 'n' },
+    { "PreviousSpec", 'n' },  { "LogDriver", 'n' },
+};
+
+static json_t *zero_of(const char *parent, const char *field)
+{
+    static const char *const maps[] = { "Labels", "Sysctls", "Options", "DriverOpts" };
+
+    for (size_t i = 0; i < SW_ARRAY_LEN(maps); i++) {
+        if (strcmp(parent, maps[i]) == 0) /* the user's own names: any may be absent */
+            return json_null();
+    }
+    for (size_t i = 0; i < SW_ARRAY_LEN(zeros); i++) {
+        if (strcmp(zeros[i].name, field) != 0)
+            continue;
+        switch (zeros[i].kind) {
+        case 'i':
+            return json_integer(0);
+        case 'b':
+            return json_false();
+        case 'l':
+            return json_array();
+        case 'm':
+            return json_object();
+        case 'n':
+            return json_null();
+        default:
+            return js_string("");
+        }
+    }
+    return NULL;
 }
 
 /* What has been gathered of one inspect. */
@@ -46,7 +117,7 @@ static void add_json(struct inspected *x, const struct sw_buf *raw)
 
 static int add(struct inspected *x, const struct sw_buf *raw, struct sw_err *err)
 {
-    static const struct tmpl_options opt = { .json_order = true };
+    static const struct tmpl_options opt = { .json_order = true, .zero = zero_of };
     json_auto_t *j = NULL;
 
     if (x->tm == NULL && x->pretty == NULL) {

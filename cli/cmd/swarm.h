@@ -11,7 +11,6 @@
     { "autolock", 0, OPT_BOOL, NULL, AUTOLOCK_HELP, NULL, NULL, false },                           \
     { "cert-expiry", 0, OPT_DURATION, NULL, "Validity period for node certificates (ns|us|ms|s|m|h)", "2160h0m0s", NULL, false }, \
     { "dispatcher-heartbeat", 0, OPT_DURATION, NULL, "Dispatcher heartbeat period (ns|us|ms|s|m|h)", "5s", NULL, false }, \
-    { "external-ca", 0, OPT_LIST, "external-ca", "Specifications of one or more certificate signing endpoints", NULL, NULL, true }, \
     { "max-snapshots", 0, OPT_UINT, NULL, "Number of additional Raft snapshots to retain", NULL, NULL, false }, \
     { "snapshot-interval", 0, OPT_UINT, NULL, "Number of log entries between Raft snapshots", "10000", NULL, false }, \
     { "task-history-limit", 0, OPT_INT, NULL, "Task history retention limit", "5", NULL, false }

@@ -19,6 +19,9 @@ struct tmpl_options {
     bool header;     /* a table's header: upper, json and the like leave their text alone */
     bool json_order; /* {{json}} keeps the order of keys (inspect) instead of sorting them */
     bool lax;        /* an unknown field prints nothing instead of being an error */
+    /* What a field that is absent stands for: the API leaves empty ones out. @parent: the field
+     * before it, "" at the top. Return: a new reference, NULL when there is no such field. */
+    json_t *(*zero)(const char *parent, const char *field);
 };
 
 /** tmpl_parse() - @out: returned, release with tmpl_free(). @text: copied.

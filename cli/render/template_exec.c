@@ -100,15 +100,16 @@ static int missing(struct exec *x, const struct tmpl_node *n, const struct strv 
 static int fields(struct exec *x, const struct tmpl_node *n, size_t from, json_t *v, json_t **out)
 {
     for (size_t i = from; i < n->names.n; i++) {
-        json_t *next = json_is_object(v) ? member(v, n->names.v[i]) : NULL;
+        json_t *next = json_is_object(v) ? json_incref(member(v, n->names.v[i])) : NULL;
 
+        if (next == NULL && json_is_object(v) && x->opt->zero != NULL)
+            next = x->opt->zero(i > 0 ? n->names.v[i - 1] : "", n->names.v[i]);
         if (next == NULL && !x->opt->lax && !json_is_null(v)) {
             int r = missing(x, n, &n->names, i, json_is_object(v));
 
             json_decref(v);
             return r;
         }
-        json_incref(next);
         json_decref(v);
         v = next != NULL ? next : json_null();
     }

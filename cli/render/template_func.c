@@ -328,9 +328,23 @@ static int f_len(const struct tmpl_call *c, json_t **out, struct sw_err *err)
     return 0;
 }
 
+static bool is_text_map(json_t *v)
+{
+    const char *key;
+    json_t *each;
+
+    json_object_foreach(v, key, each)
+    {
+        if (!json_is_string(each))
+            return false;
+    }
+    return true;
+}
+
 static int f_index(const struct tmpl_call *c, json_t **out, struct sw_err *err)
 {
     json_t *v = c->argc > 0 ? c->argv[0] : NULL;
+    const json_t *map = NULL; /* of texts: what it lacks is the empty text */
 
     if (v == NULL)
         return want(c, 1, err);
@@ -338,6 +352,7 @@ static int f_index(const struct tmpl_call *c, json_t **out, struct sw_err *err)
         const json_t *key = c->argv[i];
 
         if (json_is_object(v) && json_is_string(key)) {
+            map = c->opt->zero != NULL && is_text_map(v) ? v : NULL;
             v = json_object_get(v, json_string_value(key));
         } else if (json_is_array(v) && json_is_integer(key)) {
             json_int_t k = json_integer_value(key);
@@ -351,7 +366,7 @@ static int f_index(const struct tmpl_call *c, json_t **out, struct sw_err *err)
                               "error calling index: can't index item of this type");
         }
         if (v == NULL) {
-            *out = json_null();
+            *out = map != NULL ? js_string("") : json_null();
             return 0;
         }
     }

@@ -161,6 +161,27 @@ static void depth_is_bounded(void **state)
     sw_buf_fini(&b);
 }
 
+static json_t *zero(const char *parent, const char *field)
+{
+    if (strcmp(parent, "Labels") == 0)
+        return json_null();
+    return strcmp(field, "Hostname") == 0 ? js_string("") : NULL;
+}
+
+static void absent_fields_may_stand_for_nothing(void **state)
+{
+    static const struct tmpl_options opt = { .zero = zero };
+    char *got =
+        rendered("<{{.Spec.Hostname}}><{{.Spec.Labels.zz}}><{{index .Spec.Labels \"zz\"}}>", &opt);
+
+    (void)state;
+    assert_string_equal(got, "<><<no value>><>");
+    sw_free(got);
+    got = rendered("{{.Spec.Nope}}", &opt);
+    assert_non_null(strstr(got, "map has no entry for key"));
+    sw_free(got);
+}
+
 static void a_header_keeps_its_words(void **state)
 {
     static const struct tmpl_options header = { .header = true, .lax = true };
@@ -184,6 +205,7 @@ int main(void)
         cmocka_unit_test(space_is_trimmed_and_comments_vanish),
         cmocka_unit_test(mistakes_name_their_line),
         cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(absent_fields_may_stand_for_nothing),
         cmocka_unit_test(a_header_keeps_its_words),
     };
 
