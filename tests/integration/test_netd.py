@@ -127,6 +127,8 @@ def test_nothing_readable_crosses_the_wire(lab):
     for f in frames:
         assert marker[:12] not in f
         assert inner not in f
+        if f[23] == 2 and f[6:8] != b"\x02\x42":
+            continue  # the hosts' kernels announce their own multicast groups (IGMP) now and then
         if f[12:14] == b"\x08\x00":  # no other IP than between the hosts' own addresses
             assert f[26:29] == f[30:33] == bytes((192, 0, 2)), f[:60].hex()
 
